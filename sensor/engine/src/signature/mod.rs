@@ -1,0 +1,1 @@
+//! Signatures: the text of `signatures/` to look-ups. Under construction.

@@ -1,0 +1,35 @@
+//! Octets to messages: the decoders of Terrier.
+//!
+//! Everything here is a pure function of octets, or a small state machine fed with octets in order. Nothing here does
+//! I/O, reads a clock, logs, or allocates without a named bound; octets from the wire are hostile, so nothing indexes,
+//! unwraps or panics. What the messages mean for a defender is not known here.
+//!
+//! | module | decodes |
+//! |---|---|
+//! | [`decap`] | a frame down to the inner IP packet and its transport header |
+//! | [`dns`] | DNS messages over UDP and TCP |
+//! | [`http`] | the heads of HTTP/1 requests and answers |
+//! | [`tls`] | the clear part of a TLS handshake, JA3 and JA4 |
+//! | [`rfb`] | the handshake of RFB (VNC) |
+//! | [`rdp`] | the clear part of RDP: X.224, negotiation, MCS |
+#![deny(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
+
+pub mod decap;
+pub mod dns;
+pub mod fuzzing;
+pub mod http;
+pub mod rdp;
+mod reader;
+pub mod rfb;
+mod step;
+pub mod tls;
+
+pub use reader::Reader;
+pub use step::{Side, Step, Violation};
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
