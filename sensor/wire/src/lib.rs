@@ -7,6 +7,7 @@
 //! | module | decodes |
 //! |---|---|
 //! | [`decap`] | a frame down to the inner IP packet and its transport header |
+//! | [`link`], [`net`], [`transport`] | the headers on the way there |
 //! | [`dns`] | DNS messages over UDP and TCP |
 //! | [`http`] | the heads of HTTP/1 requests and answers |
 //! | [`tls`] | the clear part of a TLS handshake, JA3 and JA4 |
@@ -23,11 +24,14 @@ pub mod decap;
 pub mod dns;
 pub mod fuzzing;
 pub mod http;
+pub mod link;
+pub mod net;
 pub mod rdp;
 mod reader;
 pub mod rfb;
 mod step;
 pub mod tls;
+pub mod transport;
 
 pub use reader::Reader;
 pub use step::{Side, Step, Violation};

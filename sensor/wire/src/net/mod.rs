@@ -1,0 +1,68 @@
+//! IP headers: the octets of a packet in; addresses, protocol, fragment and payload out.
+//!
+//! IPv4 (RFC 791) and IPv6 (RFC 8200) with its extension headers. A total length of 0 (segmentation offload) or beyond
+//! what was captured (snaplen) is no reason to refuse: what is there is handed out, and how much was promised. Checksums
+//! are not looked at: offload makes them wrong on many captures. It fails when a header is cut or contradicts itself.
+
+mod address;
+mod ipv4;
+mod ipv6;
+
+pub use address::Address;
+pub use ipv6::MAX_EXTENSIONS;
+
+use crate::link::{EtherType, Undecoded};
+
+/// An IP packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ip<'a> {
+    /// Source.
+    pub source: Address,
+    /// Destination.
+    pub destination: Address,
+    /// Protocol of the payload, behind the extension headers of IPv6.
+    pub protocol: Protocol,
+    /// Where it belongs in a larger packet; `None` when it is whole.
+    pub fragment: Option<Fragment>,
+    /// What follows, cut to the length the header promises.
+    pub payload: &'a [u8],
+    /// How long the payload was on the wire; more than `payload` where the capture cut it.
+    pub payload_len: u32,
+    /// Octets of the whole IP packet on the wire, headers included.
+    pub total_len: u32,
+}
+
+/// An IP protocol number of the IANA registry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Protocol(pub u8);
+
+impl Protocol {
+    /// TCP.
+    pub const TCP: Self = Self(6);
+    /// UDP.
+    pub const UDP: Self = Self(17);
+}
+
+/// A piece of a fragmented packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fragment {
+    /// Identification: 16 bits in IPv4, 32 in IPv6.
+    pub id: u32,
+    /// Octets before this piece; a multiple of 8.
+    pub offset: u32,
+    /// Whether more follow.
+    pub more: bool,
+}
+
+/// Reads the IP header and, in IPv6, the extension headers.
+///
+/// # Errors
+/// When a header is cut or contradicts itself.
+#[inline]
+pub fn packet(ether_type: EtherType, octets: &[u8]) -> Result<Ip<'_>, Undecoded> {
+    match ether_type {
+        EtherType::IPV4 => ipv4::packet(octets),
+        EtherType::IPV6 => ipv6::packet(octets),
+        _ => Err(Undecoded::NotIp),
+    }
+}
