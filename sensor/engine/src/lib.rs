@@ -1,8 +1,21 @@
 //! Packets to alerts: the engine of Terrier, without I/O and without a clock.
+//!
+//! [`Worker`]s turn packets into facts ([`observation`]), one [`Judge`] turns facts into records. `Worker::packets`,
+//! `Worker::tick` and `Judge::take` are the only ways in and out. Time comes with the packet: the same input and
+//! configuration give the same records, octet by octet, with any number of workers.
 
+mod clock;
+mod conversation;
+mod counters;
+mod flow;
 pub mod observation;
 mod packet;
 mod protocol;
+mod reassembly;
 pub mod signature;
+mod worker;
 
+pub use clock::Clock;
+pub use counters::Counters;
 pub use packet::{LinkType, Packet};
+pub use worker::{END_OF_INPUT, Facts, Limits, Worker, WorkerConfig};

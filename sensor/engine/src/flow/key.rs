@@ -1,0 +1,173 @@
+//! The five-tuple of a flow, the same for both directions, and its keyed hash.
+
+use terrier_wire::net::Address;
+
+use crate::observation::{Endpoint, Transport};
+
+/// A five-tuple with its ends in a fixed order, so that both directions have one key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FlowKey {
+    low: Address,
+    high: Address,
+    low_port: u16,
+    high_port: u16,
+    transport: Transport,
+}
+
+impl FlowKey {
+    /// The key of a packet, and whether its source is the low end.
+    #[inline]
+    pub(crate) fn of(
+        source: (Address, u16),
+        destination: (Address, u16),
+        transport: Transport,
+    ) -> (Self, bool) {
+        let from_low = source <= destination;
+        let (low, high) = if from_low {
+            (source, destination)
+        } else {
+            (destination, source)
+        };
+        let key = Self {
+            low: low.0,
+            high: high.0,
+            low_port: low.1,
+            high_port: high.1,
+            transport,
+        };
+        (key, from_low)
+    }
+
+    /// The transport protocol.
+    pub(crate) fn transport(&self) -> Transport {
+        self.transport
+    }
+
+    /// The ends, the given one first.
+    pub(crate) fn ends(&self, low_first: bool) -> (Endpoint, Endpoint) {
+        let low = Endpoint {
+            ip: self.low.ip(),
+            port: self.low_port,
+        };
+        let high = Endpoint {
+            ip: self.high.ip(),
+            port: self.high_port,
+        };
+        if low_first { (low, high) } else { (high, low) }
+    }
+
+    /// A number that depends on nothing but the key and `opened`: the flow's id. FNV-1a, 64 bits, as its text in
+    /// records must be the same on every machine and in every version.
+    pub(crate) fn id(&self, opened: u64) -> u64 {
+        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+        let mut eat = |octets: &[u8]| {
+            for &octet in octets {
+                hash = (hash ^ u64::from(octet)).wrapping_mul(0x0100_0000_01b3);
+            }
+        };
+        eat(&self.low.0);
+        eat(&self.high.0);
+        eat(&self.low_port.to_be_bytes());
+        eat(&self.high_port.to_be_bytes());
+        eat(&[self.transport as u8]);
+        eat(&opened.to_be_bytes());
+        hash
+    }
+}
+
+/// Hashes keys under a secret of the process: senders choose the five-tuples, so an unkeyed hash could be flooded.
+/// Multiply and fold (as wyhash and foldhash do) over five words.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Hasher {
+    secret: [u64; 4],
+}
+
+impl Hasher {
+    /// All workers of a run must share the seed: it also decides which worker owns a flow.
+    pub(crate) fn new(seed: u64) -> Self {
+        let mut state = seed;
+        // SplitMix64, to spread whatever seed was given over the words.
+        let secret = std::array::from_fn(|_| {
+            state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mut word = state;
+            word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            word ^ (word >> 31)
+        });
+        Self { secret }
+    }
+
+    /// The hash of a key.
+    #[inline]
+    pub(crate) fn hash(&self, key: &FlowKey) -> u64 {
+        let [s0, s1, s2, s3] = self.secret;
+        let (low_a, low_b) = words(&key.low);
+        let (high_a, high_b) = words(&key.high);
+        let ports = u64::from(key.low_port) << 32
+            | u64::from(key.high_port) << 16
+            | u64::from(key.transport as u8);
+        let hash = fold(low_a ^ s0, low_b ^ s1) ^ fold(high_a ^ s2, high_b ^ s3).rotate_left(23);
+        fold(hash ^ s1, ports ^ s2)
+    }
+
+    /// The hash of an address pair and protocol, the same for both directions: fragments are dealt by it.
+    pub(crate) fn hash_pair(&self, source: Address, destination: Address, protocol: u8) -> u64 {
+        let [s0, s1, s2, s3] = self.secret;
+        let (low, high) = if source <= destination {
+            (source, destination)
+        } else {
+            (destination, source)
+        };
+        let ((low_a, low_b), (high_a, high_b)) = (words(&low), words(&high));
+        let hash = fold(low_a ^ s0, low_b ^ s1) ^ fold(high_a ^ s2, high_b ^ s3).rotate_left(23);
+        fold(hash ^ s1, u64::from(protocol) ^ s2)
+    }
+}
+
+#[inline]
+fn words(address: &Address) -> (u64, u64) {
+    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = address.0;
+    (
+        u64::from_le_bytes([a, b, c, d, e, f, g, h]),
+        u64::from_le_bytes([i, j, k, l, m, n, o, p]),
+    )
+}
+
+#[inline]
+fn fold(a: u64, b: u64) -> u64 {
+    let product = u128::from(a) * u128::from(b);
+    product as u64 ^ (product >> 64) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn end(last: u8, port: u16) -> (Address, u16) {
+        (Address::v4([10, 0, 0, last]), port)
+    }
+
+    #[test]
+    fn both_directions_have_one_key_and_one_hash() {
+        let hasher = Hasher::new(7);
+        let (there, low) = FlowKey::of(end(1, 5000), end(2, 80), Transport::Tcp);
+        let (back, high) = FlowKey::of(end(2, 80), end(1, 5000), Transport::Tcp);
+        assert_eq!(there, back);
+        assert!(low && !high);
+        assert_eq!(hasher.hash(&there), hasher.hash(&back));
+    }
+
+    #[test]
+    fn seeds_and_tuples_change_the_hash() {
+        let (one, _) = FlowKey::of(end(1, 5000), end(2, 80), Transport::Tcp);
+        let (other, _) = FlowKey::of(end(1, 5000), end(2, 80), Transport::Udp);
+        assert_ne!(Hasher::new(1).hash(&one), Hasher::new(2).hash(&one));
+        assert_ne!(Hasher::new(1).hash(&one), Hasher::new(1).hash(&other));
+    }
+
+    #[test]
+    fn the_id_depends_on_the_opening_packet() {
+        let (key, _) = FlowKey::of(end(1, 5000), end(2, 80), Transport::Tcp);
+        assert_ne!(key.id(1), key.id(2));
+    }
+}

@@ -1,0 +1,222 @@
+//! A timer wheel in packet time: one slot a second, intrusive lists through the entries of a slab.
+//!
+//! Nothing is touched when a packet comes. An entry is armed for the earliest second at which it could expire; when that
+//! second comes its owner looks at what really happened since, and arms it again or lets it go. The entries nearest to
+//! their deadline are also the first to leave a full table: half-open ones have the shortest deadlines, then come the
+//! idle ones.
+
+/// The links of one entry.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Link {
+    previous: u32,
+    next: u32,
+    slot: u32,
+}
+
+impl Default for Link {
+    fn default() -> Self {
+        Self {
+            previous: NONE,
+            next: NONE,
+            slot: NONE,
+        }
+    }
+}
+
+/// Gives the wheel the links of an entry.
+pub(crate) trait Linked {
+    /// The links of the entry at `index`.
+    fn link(&mut self, index: u32) -> &mut Link;
+}
+
+/// The wheel.
+#[derive(Debug)]
+pub(crate) struct Wheel {
+    /// First entry of each slot.
+    heads: Vec<u32>,
+    /// The second up to which all slots were emptied; `None` before the first packet.
+    now_s: Option<i64>,
+}
+
+impl Wheel {
+    /// The farthest an entry can be armed: a power of two over an hour.
+    pub(crate) const HORIZON_S: i64 = 4096;
+
+    pub(crate) fn new() -> Self {
+        Self {
+            heads: vec![NONE; Self::HORIZON_S as usize],
+            now_s: None,
+        }
+    }
+
+    /// Arms an entry for the second after `deadline_ns`, within the horizon.
+    pub(crate) fn arm(&mut self, entries: &mut impl Linked, index: u32, deadline_ns: i64) {
+        let deadline_s = deadline_ns.div_euclid(NS_PER_S) + 1;
+        let now_s = *self.now_s.get_or_insert(deadline_s - 1);
+        let at_s = deadline_s.clamp(now_s + 1, now_s + Self::HORIZON_S - 1);
+        let slot = Self::slot(at_s);
+        let head = self.heads[slot as usize];
+        *entries.link(index) = Link {
+            previous: NONE,
+            next: head,
+            slot,
+        };
+        if head != NONE {
+            entries.link(head).previous = index;
+        }
+        self.heads[slot as usize] = index;
+    }
+
+    /// Takes an entry out; one that is not armed is left alone.
+    pub(crate) fn disarm(&mut self, entries: &mut impl Linked, index: u32) {
+        let Link {
+            previous,
+            next,
+            slot,
+        } = *entries.link(index);
+        if slot == NONE {
+            return;
+        }
+        if previous == NONE {
+            self.heads[slot as usize] = next;
+        } else {
+            entries.link(previous).next = next;
+        }
+        if next != NONE {
+            entries.link(next).previous = previous;
+        }
+        *entries.link(index) = Link::default();
+    }
+
+    /// Takes out one entry that is due at `now_ns`, if any. Called until it answers `None`, then time has passed.
+    pub(crate) fn due(&mut self, entries: &mut impl Linked, now_ns: i64) -> Option<u32> {
+        let now_s = now_ns.div_euclid(NS_PER_S);
+        let mut at_s = self.now_s?;
+        if now_s <= at_s {
+            // Time was set back: what is armed stays where it is and comes at most one turn of the wheel late.
+            self.now_s = Some(now_s);
+            return None;
+        }
+        // After a long silence one turn empties every slot.
+        at_s = at_s.max(now_s - Self::HORIZON_S);
+        while at_s < now_s {
+            let index = self.heads[Self::slot(at_s + 1) as usize];
+            if index != NONE {
+                self.disarm(entries, index);
+                return Some(index);
+            }
+            at_s += 1;
+            self.now_s = Some(at_s);
+        }
+        None
+    }
+
+    /// The armed entry with the nearest deadline, taken out: the one to evict.
+    pub(crate) fn nearest(&mut self, entries: &mut impl Linked) -> Option<u32> {
+        let now_s = self.now_s?;
+        let slot = (1..=Self::HORIZON_S)
+            .map(|ahead| Self::slot(now_s + ahead))
+            .find(|&slot| self.heads[slot as usize] != NONE)?;
+        let index = self.heads[slot as usize];
+        self.disarm(entries, index);
+        Some(index)
+    }
+
+    fn slot(at_s: i64) -> u32 {
+        at_s.rem_euclid(Self::HORIZON_S) as u32
+    }
+}
+
+const NONE: u32 = u32::MAX;
+pub(crate) const NS_PER_S: i64 = 1_000_000_000;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    struct Links(Vec<Link>);
+
+    impl Linked for Links {
+        fn link(&mut self, index: u32) -> &mut Link {
+            &mut self.0[index as usize]
+        }
+    }
+
+    fn drain(wheel: &mut Wheel, links: &mut Links, now_s: i64) -> Vec<u32> {
+        let mut due: Vec<u32> = std::iter::from_fn(|| wheel.due(links, now_s * NS_PER_S)).collect();
+        due.sort_unstable();
+        due
+    }
+
+    #[test]
+    fn hands_out_each_entry_in_the_second_after_its_deadline() {
+        let mut links = Links(vec![Link::default(); 3]);
+        let mut wheel = Wheel::new();
+        wheel.arm(&mut links, 0, 100 * NS_PER_S);
+        wheel.arm(&mut links, 1, 101 * NS_PER_S);
+        wheel.arm(&mut links, 2, 101 * NS_PER_S + 5);
+        assert_eq!(drain(&mut wheel, &mut links, 100), []);
+        assert_eq!(drain(&mut wheel, &mut links, 101), [0]);
+        assert_eq!(drain(&mut wheel, &mut links, 102), [1, 2]);
+    }
+
+    #[test]
+    fn a_long_silence_empties_every_slot() {
+        let mut links = Links(vec![Link::default(); 2]);
+        let mut wheel = Wheel::new();
+        wheel.arm(&mut links, 0, 10 * NS_PER_S);
+        wheel.arm(&mut links, 1, 4000 * NS_PER_S);
+        assert_eq!(drain(&mut wheel, &mut links, 1_000_000), [0, 1]);
+    }
+
+    proptest! {
+        /// Against a naive list of deadlines.
+        #[test]
+        fn agrees_with_a_sorted_list(
+            deadlines in prop::collection::vec(1i64..3000, 1..60),
+            disarmed in prop::collection::vec(any::<bool>(), 60),
+            steps in prop::collection::vec(1i64..700, 1..12),
+        ) {
+            let mut links = Links(vec![Link::default(); deadlines.len()]);
+            let mut wheel = Wheel::new();
+            wheel.now_s = Some(0);
+            let mut naive = Vec::new();
+            for (index, &deadline) in (0u32..).zip(&deadlines) {
+                wheel.arm(&mut links, index, deadline * NS_PER_S);
+                naive.push((deadline + 1, index));
+            }
+            for (index, _) in (0u32..).zip(&deadlines).filter(|(i, _)| disarmed[*i as usize]) {
+                wheel.disarm(&mut links, index);
+                naive.retain(|&(_, other)| other != index);
+            }
+            let mut now = 0;
+            for step in steps {
+                now += step;
+                let mut want: Vec<u32> =
+                    naive.iter().filter(|(at, _)| *at <= now).map(|&(_, index)| index).collect();
+                want.sort_unstable();
+                naive.retain(|(at, _)| *at > now);
+                prop_assert_eq!(drain(&mut wheel, &mut links, now), want);
+            }
+        }
+
+        #[test]
+        fn the_nearest_deadline_leaves_first(deadlines in prop::collection::vec(1i64..3000, 1..40)) {
+            let mut links = Links(vec![Link::default(); deadlines.len()]);
+            let mut wheel = Wheel::new();
+            wheel.now_s = Some(0);
+            for (index, &deadline) in (0u32..).zip(&deadlines) {
+                wheel.arm(&mut links, index, deadline * NS_PER_S);
+            }
+            let mut left: Vec<i64> = Vec::new();
+            while let Some(index) = wheel.nearest(&mut links) {
+                left.push(deadlines[index as usize]);
+            }
+            let mut want = deadlines;
+            want.sort_unstable();
+            prop_assert_eq!(left, want);
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! Fragments of IP packets (RFC 791, RFC 8200 section 4.5) to whole ones, within bounds.
+//!
+//! Where fragments overlap the octets that came first win. Few networks fragment at all, so the tables are small: what is
+//! not complete within the time limit, or is the oldest when the table is full, is dropped and counted.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+use foldhash::fast::FixedState;
+use terrier_wire::net::{Address, Fragment, Ip, Protocol};
+
+/// The packets that are being put together.
+#[derive(Debug)]
+pub(crate) struct Fragments {
+    open: HashMap<PacketKey, Open, FixedState>,
+    /// Keys by age; one that is done may stand here until its turn.
+    ages: VecDeque<(PacketKey, i64)>,
+    octets: usize,
+    /// Packets given up: too old, too many, too large, contradictory.
+    pub(crate) given_up: u64,
+    /// Fragments that overlap with other octets than came before.
+    pub(crate) conflicts: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct PacketKey {
+    source: Address,
+    destination: Address,
+    protocol: u8,
+    id: u32,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    pieces: BTreeMap<u32, Vec<u8>>,
+    /// Length of the whole, once the last fragment came.
+    whole_len: Option<u32>,
+    have: u32,
+    fragments: u32,
+    on_wire: u64,
+    since_ns: i64,
+}
+
+/// A packet put together.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Whole {
+    /// Its payload: a transport header and what follows.
+    pub(crate) payload: Vec<u8>,
+    /// How many fragments it came in.
+    pub(crate) fragments: u32,
+    /// Octets of all of them on the wire, IP headers included.
+    pub(crate) on_wire: u64,
+    /// Protocol of the payload.
+    pub(crate) protocol: Protocol,
+}
+
+impl Fragments {
+    /// `seed` is the secret of the process: senders choose addresses and identification.
+    pub(crate) fn new(seed: u64) -> Self {
+        Self {
+            open: HashMap::with_hasher(FixedState::with_seed(seed)),
+            ages: VecDeque::new(),
+            octets: 0,
+            given_up: 0,
+            conflicts: 0,
+        }
+    }
+
+    /// Takes a fragment; answers the packet when it was the last one missing.
+    pub(crate) fn add(&mut self, ip: &Ip<'_>, fragment: Fragment, at_ns: i64) -> Option<Whole> {
+        self.forget(at_ns);
+        let len = u32::try_from(ip.payload.len()).ok()?;
+        let end = fragment.offset + len;
+        // Cut by the snaplen, empty, or not a multiple of 8 (RFC 791) though more follow: it can never be put together.
+        if len == 0 || len < ip.payload_len || end > MAX_PACKET || fragment.more && len % 8 != 0 {
+            self.given_up += 1;
+            return None;
+        }
+        let key = PacketKey {
+            source: ip.source,
+            destination: ip.destination,
+            protocol: ip.protocol.0,
+            id: fragment.id,
+        };
+        if !self.open.contains_key(&key) {
+            self.ages.push_back((key, at_ns));
+            self.open.insert(
+                key,
+                Open {
+                    since_ns: at_ns,
+                    ..Open::default()
+                },
+            );
+        }
+        let open = self.open.get_mut(&key)?;
+        let (kept, conflict) = open.add(fragment, ip.payload);
+        open.on_wire += u64::from(ip.total_len);
+        self.octets += kept;
+        self.conflicts += u64::from(conflict);
+        if open.fragments > MAX_FRAGMENTS {
+            self.drop_packet(key);
+            self.given_up += 1;
+            return None;
+        }
+        if open.whole_len != Some(open.have) {
+            return None;
+        }
+        let open = self.drop_packet(key)?;
+        Some(Whole {
+            payload: open.pieces.into_values().flatten().collect(),
+            fragments: open.fragments,
+            on_wire: open.on_wire,
+            protocol: ip.protocol,
+        })
+    }
+
+    fn drop_packet(&mut self, key: PacketKey) -> Option<Open> {
+        let open = self.open.remove(&key)?;
+        self.octets -= open.pieces.values().map(Vec::len).sum::<usize>();
+        Some(open)
+    }
+
+    /// Drops what is too old, and the oldest while there is too much.
+    fn forget(&mut self, at_ns: i64) {
+        while let Some(&(key, since_ns)) = self.ages.front() {
+            let crowded = self.open.len() >= MAX_PACKETS || self.octets >= MAX_OCTETS;
+            if !crowded && at_ns.saturating_sub(since_ns) <= PATIENCE_NS {
+                break;
+            }
+            self.ages.pop_front();
+            // The key may have been used again since.
+            if self
+                .open
+                .get(&key)
+                .is_some_and(|open| open.since_ns == since_ns)
+            {
+                self.drop_packet(key);
+                self.given_up += 1;
+            }
+        }
+    }
+}
+
+impl Open {
+    /// Keeps what is new of a fragment: how many octets, and whether others differ.
+    fn add(&mut self, fragment: Fragment, octets: &[u8]) -> (usize, bool) {
+        self.fragments += 1;
+        let (start, end) = (fragment.offset, fragment.offset + octets.len() as u32);
+        if !fragment.more {
+            self.whole_len.get_or_insert(end);
+        }
+        let mut conflict = false;
+        let mut at = start;
+        let mut missing = Vec::new();
+        for (&kept_start, kept) in self.pieces.range(..end) {
+            let kept_end = kept_start + kept.len() as u32;
+            if kept_end <= at {
+                continue;
+            }
+            if kept_start > at {
+                missing.push((at, kept_start));
+            }
+            let (from, to) = (kept_start.max(start), kept_end.min(end));
+            conflict |= octets[(from - start) as usize..(to - start) as usize]
+                != kept[(from - kept_start) as usize..(to - kept_start) as usize];
+            at = kept_end;
+        }
+        if at < end {
+            missing.push((at, end));
+        }
+        let mut kept = 0;
+        for (from, to) in missing {
+            let piece = octets[(from - start) as usize..(to - start) as usize].to_vec();
+            kept += piece.len();
+            self.pieces.insert(from, piece);
+        }
+        self.have += kept as u32;
+        (kept, conflict)
+    }
+}
+
+/// An IP packet has at most 65,535 octets.
+const MAX_PACKET: u32 = 65_535;
+/// A packet of the largest size over links of 576 octets has 119.
+const MAX_FRAGMENTS: u32 = 256;
+const MAX_PACKETS: usize = 1024;
+const MAX_OCTETS: usize = 8 << 20;
+/// RFC 8200 gives 60 seconds; the receiver of a datagram of ours (DNS) has long asked again after half of that.
+const PATIENCE_NS: i64 = 30_000_000_000;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn ip(payload: &[u8]) -> Ip<'_> {
+        Ip {
+            source: Address::v4([10, 0, 0, 1]),
+            destination: Address::v4([10, 0, 0, 2]),
+            protocol: Protocol::UDP,
+            fragment: None,
+            payload,
+            payload_len: payload.len() as u32,
+            total_len: payload.len() as u32 + 20,
+        }
+    }
+
+    fn piece(id: u32, offset: u32, more: bool) -> Fragment {
+        Fragment { id, offset, more }
+    }
+
+    #[test]
+    fn puts_fragments_together_in_reverse() {
+        let mut fragments = Fragments::new(1);
+        assert_eq!(fragments.add(&ip(b"tail"), piece(7, 16, false), 0), None);
+        assert_eq!(fragments.add(&ip(b"middle.."), piece(7, 8, true), 0), None);
+        let whole = fragments
+            .add(&ip(b"the head"), piece(7, 0, true), 0)
+            .unwrap();
+        assert_eq!(whole.payload, b"the headmiddle..tail");
+        assert_eq!((whole.fragments, whole.on_wire), (3, 80));
+        assert_eq!(fragments.octets, 0);
+    }
+
+    #[test]
+    fn the_first_octets_win_where_fragments_overlap() {
+        let mut fragments = Fragments::new(1);
+        fragments.add(&ip(b"AAAAAAAA"), piece(1, 0, true), 0);
+        fragments.add(&ip(b"BBBBBBBBCCCCCCCC"), piece(1, 0, true), 0);
+        let whole = fragments.add(&ip(b"D"), piece(1, 16, false), 0).unwrap();
+        assert_eq!(whole.payload, b"AAAAAAAACCCCCCCCD");
+        assert_eq!(fragments.conflicts, 1);
+    }
+
+    #[test]
+    fn holds_its_bounds_under_a_storm_and_forgets_in_time() {
+        let mut fragments = Fragments::new(1);
+        for id in 0..5000 {
+            fragments.add(&ip(&[0; 1480]), piece(id, 0, true), 0);
+        }
+        assert!(fragments.open.len() <= MAX_PACKETS && fragments.octets <= MAX_OCTETS + 1480);
+        assert_eq!(fragments.given_up, 5000 - MAX_PACKETS as u64);
+        fragments.add(&ip(&[0; 8]), piece(9999, 0, true), PATIENCE_NS + 1);
+        assert_eq!(fragments.open.len(), 1);
+    }
+
+    #[test]
+    fn gives_up_what_a_snaplen_cut() {
+        let mut fragments = Fragments::new(1);
+        let mut cut = ip(&[0; 8]);
+        cut.payload_len = 1480;
+        assert_eq!(fragments.add(&cut, piece(1, 0, true), 0), None);
+        assert_eq!((fragments.given_up, fragments.open.len()), (1, 0));
+    }
+
+    proptest! {
+        #[test]
+        fn any_order_gives_the_packet(
+            text in prop::collection::vec(any::<u8>(), 9..800),
+            size in 1usize..20,
+            keys in prop::collection::vec(any::<u32>(), 100),
+        ) {
+            let mut fragments = Fragments::new(1);
+            let mut parts: Vec<(usize, &[u8])> = text.chunks(size * 8).enumerate().collect();
+            let last = parts.len() - 1;
+            prop_assume!(last > 0);
+            parts.sort_by_key(|(i, _)| keys[*i % keys.len()].wrapping_add(*i as u32));
+            let mut whole = None;
+            for (i, octets) in parts {
+                prop_assert!(whole.is_none());
+                whole = fragments.add(&ip(octets), piece(3, (i * size * 8) as u32, i < last), 0);
+            }
+            prop_assert_eq!(whole.map(|whole| whole.payload), Some(text));
+        }
+    }
+}
