@@ -4,18 +4,26 @@
 //! `Worker::tick` and `Judge::take` are the only ways in and out. Time comes with the packet: the same input and
 //! configuration give the same records, octet by octet, with any number of workers.
 
+pub mod alert;
 mod clock;
 mod conversation;
 mod counters;
+pub mod detect;
 mod flow;
+mod home;
+mod judge;
+mod names;
 pub mod observation;
 mod packet;
 mod protocol;
 mod reassembly;
+pub mod record;
 pub mod signature;
 mod worker;
 
 pub use clock::Clock;
 pub use counters::Counters;
+pub use home::{Direction, HomeNetworks};
+pub use judge::{Judge, JudgeConfig, Sink, Verdicts};
 pub use packet::{LinkType, Packet};
 pub use worker::{END_OF_INPUT, Facts, Limits, Worker, WorkerConfig};

@@ -126,6 +126,15 @@ pub enum Transport {
 }
 
 impl Transport {
+    /// Its IP protocol number.
+    #[must_use]
+    pub fn number(self) -> u8 {
+        match self {
+            Self::Tcp => 6,
+            Self::Udp => 17,
+        }
+    }
+
     /// As records write it.
     #[must_use]
     pub fn name(self) -> &'static str {

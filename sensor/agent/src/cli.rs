@@ -1,0 +1,172 @@
+//! The command line: a public interface (design, section 5).
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use ipnet::IpNet;
+
+/// Finds the remote control nobody asked for: tunnels such as ngrok, VNC sessions, exposed RDP.
+#[derive(Debug, Parser)]
+#[command(name = "terrier", version, about, long_about = None, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Analyse capture files or folders ('-' is standard input)
+    Read(ReadArgs),
+    /// Watch interfaces; serves /metrics, /healthz and /readyz
+    Run(RunArgs),
+}
+
+/// What `read` and `run` share.
+#[derive(Debug, Args)]
+pub struct Shared {
+    /// A network that is inside; repeat it for several. Replaces the default (private, shared, link-local, loopback)
+    #[arg(long = "home-net", value_name = "CIDR", value_parser = home_net)]
+    pub home_net: Vec<IpNet>,
+
+    /// Signature files of your own: a file of the same id replaces the built-in one
+    #[arg(long, value_name = "DIR")]
+    pub signatures: Option<PathBuf>,
+
+    /// Look only at the packets this filter of libpcap takes
+    #[arg(long, value_name = "BPF")]
+    pub filter: Option<String>,
+
+    /// How many workers share the packets; the findings are the same with any number
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub workers: u16,
+
+    /// Which records to write
+    #[arg(long, value_name = "KIND", value_delimiter = ',', default_value = "alert,incident")]
+    pub emit: Vec<Kind>,
+
+    /// How to write them [default: text on a terminal, else json]
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<Format>,
+
+    /// The same as --format json
+    #[arg(long, conflicts_with = "format")]
+    pub json: bool,
+
+    /// Write the records to this file [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+
+    /// Write the metrics to this file, in the format Prometheus' node exporter collects
+    #[arg(long, value_name = "FILE")]
+    pub metrics_file: Option<PathBuf>,
+
+    /// Exit with 1 when something of at least this severity was found
+    #[arg(long, value_name = "SEVERITY")]
+    pub fail_on: Option<SeverityArg>,
+}
+
+/// `terrier read`.
+#[derive(Debug, Args)]
+pub struct ReadArgs {
+    /// Captures (pcap or pcapng, plain, .gz or .zst), folders of them, or '-'
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+
+    /// What `run` takes too.
+    #[command(flatten)]
+    pub shared: Shared,
+}
+
+/// `terrier run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// An interface to watch; repeat it for several
+    #[arg(short = 'i', long = "interface", required = true, value_name = "IFACE")]
+    pub interfaces: Vec<String>,
+
+    /// Where to serve /metrics, /healthz and /readyz
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9478")]
+    pub listen: SocketAddr,
+
+    /// What `read` takes too.
+    #[command(flatten)]
+    pub shared: Shared,
+}
+
+/// A kind of record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, ValueEnum)]
+pub enum Kind {
+    /// Findings.
+    Alert,
+    /// Chains of findings.
+    Incident,
+    /// Facts.
+    Observation,
+    /// Ended flows.
+    Flow,
+    /// Counts, once at the end.
+    Stats,
+}
+
+/// A form of output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// A severity on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub enum SeverityArg {
+    /// `info` and worse.
+    Info,
+    /// `low` and worse.
+    Low,
+    /// `medium` and worse.
+    Medium,
+    /// `high` and worse.
+    High,
+    /// `critical`.
+    Critical,
+}
+
+/// A network in CIDR form; a bare address stands for itself, and host bits are refused as they are nearly always a slip.
+fn home_net(text: &str) -> Result<IpNet, String> {
+    let network = match text.parse::<IpNet>() {
+        Ok(network) => network,
+        Err(_) => match text.parse::<std::net::IpAddr>() {
+            Ok(address) => IpNet::from(address),
+            Err(_) => return Err("not a network; write it like 10.0.0.0/8 or fd00::/8".to_owned()),
+        },
+    };
+    if network.trunc() == network {
+        Ok(network)
+    } else {
+        Err(format!("the address has bits beyond its prefix; did you mean {}?", network.trunc()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn takes_networks_and_addresses_and_tells_what_is_wrong() {
+        assert!(home_net("10.0.0.0/8").is_ok());
+        assert_eq!(home_net("fd00::1").map(|network| network.prefix_len()), Ok(128));
+        assert!(home_net("10.0.0.1/8").is_err_and(|text| text.contains("did you mean 10.0.0.0/8?")));
+        assert!(home_net("home").is_err_and(|text| text.contains("like 10.0.0.0/8")));
+    }
+}

@@ -1,0 +1,101 @@
+//! NDJSON: one compact object a line, from one reused buffer.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use serde::Serialize;
+use terrier_engine::Sink;
+use terrier_engine::alert::{Alert, AlertRecord};
+use terrier_engine::detect::NameSource;
+use terrier_engine::observation::{FlowEnd, FlowRef, Observation};
+use terrier_engine::record::{FlowRecord, ObservationRecord};
+
+use super::{Emitted, Output};
+use crate::stats::Stats;
+
+/// Writes records as lines of JSON.
+pub struct JsonLines<W: Write> {
+    out: W,
+    buffer: Vec<u8>,
+    emitted: Emitted,
+    sensor: String,
+    captures: Vec<Arc<str>>,
+    failed: Option<io::Error>,
+}
+
+impl<W: Write> JsonLines<W> {
+    /// Writes to `out`, which need not buffer. `captures` are the names of the captures by index.
+    pub fn new(out: W, emitted: Emitted, sensor: String, captures: Vec<Arc<str>>) -> Self {
+        Self { out, buffer: Vec::with_capacity(2 * BLOCK), emitted, sensor, captures, failed: None }
+    }
+
+    fn line(&mut self, record: &impl Serialize) {
+        // Writing to a vector does not fail; a record that cannot be told as JSON would be a bug.
+        let start = self.buffer.len();
+        if serde_json::to_writer(&mut self.buffer, record).is_err() {
+            self.buffer.truncate(start);
+            return;
+        }
+        self.buffer.push(b'\n');
+        if self.buffer.len() >= BLOCK {
+            self.write();
+        }
+    }
+
+    fn write(&mut self) {
+        if self.failed.is_none()
+            && let Err(error) = self.out.write_all(&self.buffer)
+        {
+            self.failed = Some(error);
+        }
+        self.buffer.clear();
+    }
+}
+
+impl<W: Write> Sink for JsonLines<W> {
+    fn observation(&mut self, observation: &Observation, protocol: &'static str) {
+        if self.emitted.observations {
+            self.line(&ObservationRecord { observation, protocol });
+        }
+    }
+
+    fn alert(&mut self, alert: &Alert, _opened: bool) {
+        if self.emitted.alerts {
+            // The names live in `self`, which the line borrows as a whole.
+            let sensor = std::mem::take(&mut self.sensor);
+            let captures = std::mem::take(&mut self.captures);
+            self.line(&AlertRecord::new(alert, &sensor, &captures));
+            self.sensor = sensor;
+            self.captures = captures;
+        }
+    }
+
+    fn flow(&mut self, flow: &FlowRef, end: &FlowEnd, name: Option<(&str, NameSource)>) {
+        if self.emitted.flows {
+            self.line(&FlowRecord { flow, end, name });
+        }
+    }
+}
+
+impl<W: Write + Send> Output for JsonLines<W> {
+    fn stats(&mut self, stats: &Stats) {
+        if self.emitted.stats {
+            self.line(stats);
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.write();
+        match self.failed.take() {
+            Some(error) => Err(error),
+            None => self.out.flush(),
+        }
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        self.flush()
+    }
+}
+
+/// How much is written at once.
+const BLOCK: usize = 64 << 10;

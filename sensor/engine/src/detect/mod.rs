@@ -1,0 +1,221 @@
+//! Facts to findings: opinions on what was seen. The registry is [`all`].
+//!
+//! A detection reads facts and signatures only, so it is tested without a packet. One file each; its page says what it
+//! sees, why it matters, what also looks like this.
+
+mod rdp;
+mod severity;
+mod tunnel;
+mod vnc;
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use serde::Serialize;
+
+use crate::home::{Direction, HomeNetworks};
+pub use crate::observation::{Endpoint, FlowRef, Frames};
+use crate::observation::{Observation, Oriented, Side};
+use crate::signature::Signatures;
+pub use severity::{Confidence, Grade, Severity};
+
+/// Every detection, in the order the documentation lists them.
+pub(crate) fn all(signatures: std::sync::Arc<Signatures>) -> Vec<Box<dyn Detection>> {
+    vec![
+        Box::new(tunnel::Tunnel::new(signatures)),
+        Box::new(vnc::Vnc),
+        Box::new(rdp::Rdp::default()),
+    ]
+}
+
+/// An opinion on facts.
+pub(crate) trait Detection: Send {
+    /// The ids it may find.
+    fn ids(&self) -> Vec<Cow<'static, str>>;
+
+    /// Looks at a fact, in the order of facts.
+    fn observe(&mut self, fact: &Observation, around: &Around<'_>, found: &mut Vec<Finding>);
+}
+
+/// What a detection may know besides the fact.
+pub(crate) struct Around<'a> {
+    /// What is inside.
+    pub(crate) home: &'a HomeNetworks,
+}
+
+/// Something found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Dotted id.
+    pub detection: Cow<'static, str>,
+    /// What it is called in a sentence.
+    pub title: String,
+    /// When, in nanoseconds since 1970.
+    pub at_ns: i64,
+    /// In which flow.
+    pub flow: FlowRef,
+    /// The packets that show it.
+    pub frames: Frames,
+    /// The host that is controlled or runs the tool.
+    pub victim: IpAddr,
+    /// The other side.
+    pub peer: Peer,
+    /// With detection and victim: which alert it belongs to.
+    pub subject: Subject,
+    /// As the home networks see it.
+    pub direction: Direction,
+    /// How bad.
+    pub severity: Severity,
+    /// How sure.
+    pub confidence: Confidence,
+    /// Of what kind the evidence is.
+    pub grade: Grade,
+    /// The tool, spelled as in its signature.
+    pub tool: Option<String>,
+    /// ATT&CK technique ids.
+    pub attack: Vec<Cow<'static, str>>,
+    /// Each condition with what was observed.
+    pub reasons: Vec<Reason>,
+    /// What to do.
+    pub guidance: Vec<Cow<'static, str>>,
+}
+
+/// The other side of a finding, as far as it is known.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Peer {
+    /// Address.
+    pub ip: Option<IpAddr>,
+    /// Port of the service; `None` where the peer has an ephemeral one.
+    pub port: Option<u16>,
+    /// Name, and what told it.
+    pub name: Option<(String, NameSource)>,
+}
+
+/// What told a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NameSource {
+    /// A DNS look-up.
+    Dns,
+    /// TLS server name indication.
+    Sni,
+    /// HTTP Host.
+    Http,
+    /// The server's certificate.
+    Certificate,
+}
+
+/// What tells alerts of one detection and victim apart. Never the five-tuple: reconnecting opens no new alert.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Subject {
+    /// The tool.
+    Tool(String),
+    /// The other host.
+    Peer(IpAddr),
+    /// The service of the victim, whoever came to it.
+    Service(u16),
+}
+
+impl std::fmt::Display for Subject {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Tool(tool) => write!(f, "tool {tool}"),
+            Self::Peer(ip) => write!(f, "peer {ip}"),
+            Self::Service(port) => write!(f, "service {port}"),
+        }
+    }
+}
+
+/// A condition that was met.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Reason {
+    /// The field that was looked at.
+    pub what: &'static str,
+    /// Its value.
+    pub observed: String,
+    /// Why it matters.
+    pub because: Cow<'static, str>,
+}
+
+impl Reason {
+    /// A condition.
+    pub(crate) fn new(
+        what: &'static str,
+        observed: impl ToString,
+        because: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self {
+            what,
+            observed: observed.to_string(),
+            because: because.into(),
+        }
+    }
+}
+
+/// Client and server of a protocol in a flow, and who opened it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Roles {
+    pub(crate) client: Endpoint,
+    pub(crate) server: Endpoint,
+    /// Whether the server opened the flow.
+    pub(crate) reverse: bool,
+    /// The direction from who opened the flow.
+    pub(crate) direction: Direction,
+}
+
+impl Roles {
+    /// The roles where `client` is the client's side. Where the orientation was only guessed, the client is taken as who
+    /// opened the flow: the first packet of a capture that begins in mid-flow says nothing.
+    pub(crate) fn new(flow: &FlowRef, client: Side, home: &HomeNetworks) -> Self {
+        let reverse = client == Side::Responder && flow.oriented == Oriented::Syn;
+        let (client, server) = (flow.endpoint(client), flow.endpoint(client.other()));
+        let (from, to) = if reverse {
+            (server, client)
+        } else {
+            (client, server)
+        };
+        Self {
+            client,
+            server,
+            reverse,
+            direction: home.direction(from.ip, to.ip),
+        }
+    }
+
+    /// The port that the flow was opened to.
+    pub(crate) fn opened_port(&self) -> u16 {
+        if self.reverse {
+            self.client.port
+        } else {
+            self.server.port
+        }
+    }
+
+    /// The victim of a remote-control session: the server of an inbound or internal one, the originator of an outbound or
+    /// reverse one; with no side inside, the server.
+    pub(crate) fn victim(&self) -> Endpoint {
+        match self.direction {
+            Direction::Outbound if !self.reverse => self.client,
+            _ => self.server,
+        }
+    }
+
+    /// The other one.
+    pub(crate) fn peer(&self) -> Endpoint {
+        match self.direction {
+            Direction::Outbound if !self.reverse => self.server,
+            _ => self.client,
+        }
+    }
+
+    /// The peer with its port where that is a service's.
+    pub(crate) fn named_peer(&self) -> Peer {
+        let peer = self.peer();
+        let serves = (peer == self.server) != self.reverse;
+        Peer {
+            ip: Some(peer.ip),
+            port: serves.then_some(peer.port),
+            name: None,
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! RDP: desktops reached over Microsoft's protocol.
+//!
+//! **Sees** every X.224 negotiation on any port: servers that the internet reaches, sessions, servers that do without
+//! network level authentication, sessions that leave the house, unusual ports.
+//!
+//! **Why it matters.** RDP is how intruders move sideways, and an open 3389 is how many of them come in (ATT&CK T1021.001,
+//! T1133).
+//!
+//! **What also looks like this.** Administration and terminal servers: inside, a session is worth a line, no more.
+//!
+//! **References.** MS-RDPBCGR 2.2.1.1, 2.2.1.2.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use super::severity::Sum;
+use super::{Around, Confidence, Detection, Finding, Grade, Reason, Roles, Severity, Subject};
+use crate::home::Direction;
+use crate::observation::{self, Fact, Observation};
+
+/// The detections of class `rdp`.
+#[derive(Default)]
+pub(super) struct Rdp {
+    /// Flows with a Connection Confirm whose session may still begin, by flow id.
+    confirmed: HashMap<u64, observation::Rdp>,
+}
+
+/// One detection: its id, title and severity.
+struct Kind {
+    id: &'static str,
+    title: &'static str,
+    sum: Sum,
+}
+
+const fn kind(
+    id: &'static str,
+    title: &'static str,
+    base: Severity,
+    inbound: usize,
+    outbound: usize,
+) -> Kind {
+    Kind {
+        id,
+        title,
+        sum: Sum {
+            base,
+            inbound,
+            outbound,
+        },
+    }
+}
+
+const SESSION: Kind = kind("rdp.session", "RDP session", Severity::Info, 3, 2);
+const EXPOSED: Kind = kind(
+    "rdp.exposed",
+    "RDP server reached from the internet",
+    Severity::High,
+    0,
+    0,
+);
+const NO_NLA: Kind = kind(
+    "rdp.no_nla",
+    "RDP without network level authentication",
+    Severity::Low,
+    2,
+    0,
+);
+const ODD_PORT: Kind = kind(
+    "rdp.odd_port",
+    "RDP on an unusual port",
+    Severity::Low,
+    1,
+    1,
+);
+const OUTBOUND: Kind = kind(
+    "rdp.outbound",
+    "RDP to the internet",
+    Severity::Medium,
+    0,
+    0,
+);
+
+const ALL: [&Kind; 5] = [&SESSION, &EXPOSED, &NO_NLA, &ODD_PORT, &OUTBOUND];
+
+impl Detection for Rdp {
+    fn ids(&self) -> Vec<Cow<'static, str>> {
+        ALL.iter().map(|kind| Cow::Borrowed(kind.id)).collect()
+    }
+
+    fn observe(&mut self, fact: &Observation, around: &Around<'_>, found: &mut Vec<Finding>) {
+        match &fact.fact {
+            Fact::Rdp(rdp) if rdp.confirmed => {
+                let roles = Roles::new(&fact.flow, rdp.client, around.home);
+                found.extend(
+                    kinds(rdp, &roles)
+                        .into_iter()
+                        .map(|kind| finding(kind, fact, rdp, &roles)),
+                );
+                if self.confirmed.len() < MAX_CONFIRMED {
+                    self.confirmed.insert(fact.flow.id, rdp.clone());
+                }
+            }
+            Fact::RdpWentOn => {
+                if let Some(rdp) = self.confirmed.get(&fact.flow.id) {
+                    let roles = Roles::new(&fact.flow, rdp.client, around.home);
+                    found.push(finding(&SESSION, fact, rdp, &roles));
+                }
+            }
+            Fact::FlowEnded(_) => {
+                self.confirmed.remove(&fact.flow.id);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What a Connection Confirm shows.
+fn kinds(rdp: &observation::Rdp, roles: &Roles) -> Vec<&'static Kind> {
+    let mut kinds = Vec::new();
+    if roles.direction == Direction::Inbound && !roles.reverse {
+        kinds.push(&EXPOSED);
+    }
+    if rdp.failure.is_none() && matches!(rdp.selected.as_deref(), Some("RDP" | "TLS")) {
+        kinds.push(&NO_NLA);
+    }
+    if roles.direction == Direction::Outbound {
+        kinds.push(&OUTBOUND);
+    }
+    if roles.opened_port() != PORT {
+        kinds.push(&ODD_PORT);
+    }
+    kinds
+}
+
+fn finding(kind: &Kind, fact: &Observation, rdp: &observation::Rdp, roles: &Roles) -> Finding {
+    let (severity, arithmetic) = kind.sum.of(roles.direction);
+    let mut reasons = reasons(kind, rdp, roles);
+    reasons.push(arithmetic);
+    let subject = if matches!(kind.id, "rdp.exposed" | "rdp.no_nla") {
+        // It is a property of the server, whoever came to it.
+        Subject::Service(roles.server.port)
+    } else {
+        Subject::Peer(roles.peer().ip)
+    };
+    Finding {
+        detection: Cow::Borrowed(kind.id),
+        title: kind.title.to_owned(),
+        at_ns: fact.at_ns,
+        flow: fact.flow,
+        frames: fact.frames.clone(),
+        victim: roles.victim().ip,
+        peer: roles.named_peer(),
+        subject,
+        direction: roles.direction,
+        severity,
+        confidence: Confidence::High,
+        grade: Grade::Decoded,
+        tool: None,
+        attack: attack(kind),
+        reasons,
+        guidance: guidance(kind),
+    }
+}
+
+fn reasons(kind: &Kind, rdp: &observation::Rdp, roles: &Roles) -> Vec<Reason> {
+    let mut reasons = vec![Reason::new(
+        "rdp.requested",
+        rdp.requested.join(","),
+        "the client asked for these",
+    )];
+    if let Some(cookie) = &rdp.cookie {
+        reasons.push(Reason::new(
+            "rdp.cookie",
+            cookie,
+            "the name the client gave in clear",
+        ));
+    }
+    match (&rdp.failure, &rdp.selected) {
+        (Some(failure), _) => reasons.push(Reason::new(
+            "rdp.failure",
+            failure.name,
+            "the server answered, and refused these protocols",
+        )),
+        (None, Some(selected)) => {
+            let because = match selected.as_str() {
+                "RDP" => {
+                    "no TLS: the old encryption can be broken, and the log-in screen is open to anyone"
+                }
+                "TLS" => "the log-in screen is open to anyone: credentials are asked for inside",
+                _ => "credentials are asked for before the session",
+            };
+            reasons.push(Reason::new("rdp.selected", selected, because));
+        }
+        (None, None) => {}
+    }
+    if kind.id == SESSION.id {
+        reasons.push(Reason::new(
+            "rdp.after_confirm",
+            "both sides",
+            "both went on after the Connection Confirm",
+        ));
+    }
+    if kind.id == ODD_PORT.id {
+        reasons.push(Reason::new("flow.resp_p", roles.opened_port(), "not 3389"));
+    }
+    if roles.reverse {
+        reasons.push(Reason::new(
+            "rdp.server",
+            "orig",
+            "the server's host opened the connection",
+        ));
+    }
+    reasons.push(Reason::new(
+        "direction",
+        roles.direction.name(),
+        "against the home networks",
+    ));
+    reasons
+}
+
+fn attack(kind: &Kind) -> Vec<Cow<'static, str>> {
+    let ids: &[&str] = match kind.id {
+        "rdp.exposed" => &["T1133", "T1021.001"],
+        "rdp.odd_port" => &["T1571", "T1021.001"],
+        _ => &["T1021.001"],
+    };
+    ids.iter().map(|&id| Cow::Borrowed(id)).collect()
+}
+
+fn guidance(kind: &Kind) -> Vec<Cow<'static, str>> {
+    let steps: &[&str] = match kind.id {
+        "rdp.exposed" => &[
+            "Close the port at the edge, or put a gateway or VPN before it.",
+            "Look in the server's log for log-ins from outside (event 4624, logon type 10, and 4625).",
+        ],
+        "rdp.no_nla" => {
+            &["Demand network level authentication on the server; take old clients out of use."]
+        }
+        "rdp.odd_port" => {
+            &["Ask the host's owner why RDP answers here; a forwarded port is how it is hidden."]
+        }
+        _ => &[
+            "Ask the host's owner whether this session is theirs.",
+            "Look for the log-in in the server's log (event 4624, logon type 10).",
+        ],
+    };
+    steps.iter().map(|&step| Cow::Borrowed(step)).collect()
+}
+
+const PORT: u16 = 3389;
+/// A Confirm without a session is a scanner's: beyond this many at a time their sessions go unreported.
+const MAX_CONFIRMED: usize = 65_536;

@@ -1,0 +1,339 @@
+//! Tools by their signatures: an agent inside, or a visit to what somebody publishes.
+//!
+//! **Sees** the host names, certificates, application protocols, requests and first octets that the files of `signatures/`
+//! list: in DNS questions and aliases, TLS hellos and certificates, HTTP requests, and flows that no decoder knows.
+//!
+//! **Why it matters.** A tunnel's agent makes a machine inside reachable from anywhere, past every filter at the edge, over
+//! a connection that it opens itself (ATT&CK T1572).
+//!
+//! **What also looks like this** is in each file: developers who test webhooks, mostly. A look-up alone is a lead; the
+//! agent's own connection is a finding.
+//!
+//! **References** are in each file.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::severity::Sum;
+use super::{
+    Around, Confidence, Detection, Finding, Grade, NameSource, Peer, Reason, Severity, Subject,
+};
+use crate::home::Direction;
+use crate::observation::{DnsTransaction, Endpoint, Fact, Http, NameService, Observation, Side};
+use crate::signature::{self, Hit, Role, SeenIn, Signatures};
+
+/// The detections of all signatures.
+pub(super) struct Tunnel {
+    signatures: Arc<Signatures>,
+}
+
+/// What a fact showed of a tool.
+struct Sign<'a> {
+    hit: Hit<'a>,
+    grade: Grade,
+    /// Who runs the tool, or visits.
+    client: Endpoint,
+    server: Option<Endpoint>,
+    name: Option<(String, NameSource)>,
+    what: &'static str,
+    observed: String,
+}
+
+impl Tunnel {
+    pub(super) fn new(signatures: Arc<Signatures>) -> Self {
+        Self { signatures }
+    }
+
+    fn signs(&self, fact: &Observation) -> Vec<Sign<'_>> {
+        match &fact.fact {
+            Fact::Dns(dns) => self.in_dns(fact, dns).into_iter().collect(),
+            Fact::Tls(tls) if tls.inside.is_none() => {
+                let by_name = tls.server_name.as_deref().and_then(|name| {
+                    let hit = self.signatures.by_name(name, SeenIn::Sni)?;
+                    Some((hit, "tls.server_name", name.to_owned()))
+                });
+                let sign = by_name.or_else(|| {
+                    Some((
+                        self.signatures.by_alpn(&tls.alpn)?,
+                        "tls.alpn",
+                        tls.alpn.join(","),
+                    ))
+                });
+                let name = tls.server_name.clone().map(|name| (name, NameSource::Sni));
+                sign.map(|(hit, what, observed)| {
+                    decoded(fact, tls.client, hit, name, what, observed)
+                })
+                .into_iter()
+                .collect()
+            }
+            Fact::TlsServer(tls) => {
+                let Some(certificate) = &tls.certificate else {
+                    return Vec::new();
+                };
+                let Some(hit) = self
+                    .signatures
+                    .by_certificate(&certificate.subject, &certificate.issuer)
+                else {
+                    return Vec::new();
+                };
+                let observed = format!("{} / {}", certificate.subject, certificate.issuer);
+                vec![decoded(
+                    fact,
+                    Side::Originator,
+                    hit,
+                    None,
+                    "tls_server.certificate",
+                    observed,
+                )]
+            }
+            Fact::Http(http) => self.in_http(fact, http).into_iter().collect(),
+            Fact::Unknown(first) => {
+                let hit = first
+                    .octets
+                    .iter()
+                    .find_map(|octets| self.signatures.by_octets(octets));
+                // The octets themselves are payload and stay here.
+                hit.map(|hit| {
+                    let observed = hit.entry.value.clone();
+                    decoded(
+                        fact,
+                        Side::Originator,
+                        hit,
+                        None,
+                        "flow.first_octets",
+                        observed,
+                    )
+                })
+                .into_iter()
+                .collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// A question, or a name that its answer leads to.
+    fn in_dns(&self, fact: &Observation, dns: &DnsTransaction) -> Option<Sign<'_>> {
+        if dns.service != NameService::Dns {
+            return None;
+        }
+        let (name, hit) = std::iter::once(&dns.query)
+            .chain(&dns.aliases)
+            .find_map(|name| Some((name, self.signatures.by_name(name, SeenIn::Dns)?)))?;
+        let server = dns
+            .addresses
+            .first()
+            .map(|&(ip, _)| Endpoint { ip, port: 0 });
+        Some(Sign {
+            hit,
+            grade: Grade::Name,
+            client: fact.flow.endpoint(dns.client),
+            server,
+            name: Some((name.clone(), NameSource::Dns)),
+            what: if *name == dns.query {
+                "dns.query"
+            } else {
+                "dns.answers"
+            },
+            observed: name.clone(),
+        })
+    }
+
+    fn in_http(&self, fact: &Observation, http: &Http) -> Option<Sign<'_>> {
+        let hit = self.signatures.by_http(
+            &http.method,
+            http.host.as_deref(),
+            &http.uri,
+            http.user_agent.as_deref(),
+        )?;
+        let name = http.host.clone().map(|host| (host, NameSource::Http));
+        let (what, observed) = match hit.entry.kind {
+            signature::Kind::UserAgent => (
+                "http.user_agent",
+                http.user_agent.clone().unwrap_or_default(),
+            ),
+            signature::Kind::HttpPath => ("http.uri", http.uri.clone()),
+            _ => ("http.host", http.host.clone().unwrap_or_default()),
+        };
+        Some(decoded(fact, http.client, hit, name, what, observed))
+    }
+}
+
+fn decoded<'a>(
+    fact: &Observation,
+    client: Side,
+    hit: Hit<'a>,
+    name: Option<(String, NameSource)>,
+    what: &'static str,
+    observed: String,
+) -> Sign<'a> {
+    Sign {
+        hit,
+        grade: Grade::Decoded,
+        client: fact.flow.endpoint(client),
+        server: Some(fact.flow.endpoint(client.other())),
+        name,
+        what,
+        observed,
+    }
+}
+
+impl Detection for Tunnel {
+    fn ids(&self) -> Vec<Cow<'static, str>> {
+        let mut ids = Vec::new();
+        for tool in self.signatures.tools() {
+            let agent = tool
+                .entries
+                .iter()
+                .any(|entry| Meaning::of(entry.role) == Some(Meaning::Agent));
+            let endpoint = tool
+                .entries
+                .iter()
+                .any(|entry| entry.role == Role::Endpoint);
+            if agent {
+                ids.push(Cow::Owned(tool.detection()));
+            }
+            if endpoint {
+                ids.push(Cow::Owned(format!("{}.endpoint", tool.detection())));
+            }
+        }
+        ids
+    }
+
+    fn observe(&mut self, fact: &Observation, around: &Around<'_>, found: &mut Vec<Finding>) {
+        for sign in self.signs(fact) {
+            let Some(meaning) = Meaning::of(sign.hit.entry.role) else {
+                continue;
+            };
+            let direction = direction(&sign, around);
+            let wanted = sign.hit.entry.direction;
+            // Somebody outside who asks a server inside for a tunnel's name runs nothing here.
+            if direction == Direction::Inbound && wanted == signature::Direction::Outbound {
+                continue;
+            }
+            found.push(finding(fact, &sign, meaning, direction));
+        }
+    }
+}
+
+/// What a role means when a host inside shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Meaning {
+    Agent,
+    Visit,
+}
+
+impl Meaning {
+    fn of(role: Role) -> Option<Self> {
+        match role {
+            Role::Control | Role::Registration | Role::Relay => Some(Self::Agent),
+            Role::Endpoint => Some(Self::Visit),
+            Role::Download | Role::Website | Role::Shared => None,
+        }
+    }
+}
+
+/// A look-up says where its asker will go, not where the resolver stands.
+fn direction(sign: &Sign<'_>, around: &Around<'_>) -> Direction {
+    let inside = |ip: IpAddr| around.home.contains(ip);
+    match (sign.grade, sign.server) {
+        (Grade::Decoded, Some(server)) => around.home.direction(sign.client.ip, server.ip),
+        _ if inside(sign.client.ip) => Direction::Outbound,
+        _ => Direction::External,
+    }
+}
+
+fn finding(fact: &Observation, sign: &Sign<'_>, meaning: Meaning, direction: Direction) -> Finding {
+    let tool = sign.hit.tool;
+    let (base, confidence) = match (meaning, sign.grade) {
+        (Meaning::Agent, Grade::Decoded) => (Severity::High, Confidence::High),
+        (Meaning::Agent, Grade::Name) => (Severity::Low, Confidence::Medium),
+        (Meaning::Visit, Grade::Decoded) => (Severity::Low, Confidence::High),
+        (Meaning::Visit, Grade::Name) => (Severity::Info, Confidence::Medium),
+    };
+    let (detection, title) = match meaning {
+        Meaning::Agent => (tool.detection(), format!("{} runs inside", tool.title)),
+        Meaning::Visit => (
+            format!("{}.endpoint", tool.detection()),
+            format!("Visit to an endpoint of {}", tool.title),
+        ),
+    };
+    let title = if meaning == Meaning::Agent && sign.grade == Grade::Name {
+        format!("Look-up of a name that {} uses", tool.title)
+    } else {
+        title
+    };
+    let (severity, arithmetic) = Sum {
+        base,
+        inbound: 0,
+        outbound: 0,
+    }
+    .of(direction);
+    let because = match meaning {
+        Meaning::Agent => Cow::Owned(tool.why.clone()),
+        Meaning::Visit => Cow::Borrowed("somebody publishes a service there through a tunnel"),
+    };
+    let mut reasons = vec![
+        Reason::new(sign.what, &sign.observed, because),
+        Reason::new(
+            "signature",
+            &sign.hit.entry.value,
+            format!("role {} in {}", sign.hit.entry.role.name(), tool.id),
+        ),
+    ];
+    if let (Grade::Decoded, Some(server)) = (sign.grade, sign.server)
+        && tool.uses_port(fact.flow.transport, server.port)
+    {
+        reasons.push(Reason::new(
+            "flow.resp_p",
+            server.port,
+            "the port that the tool uses",
+        ));
+    }
+    if sign.grade == Grade::Name {
+        reasons.push(Reason::new(
+            "grade",
+            "name",
+            "a look-up alone: a lead until the connection is seen",
+        ));
+    }
+    reasons.push(Reason::new(
+        "direction",
+        direction.name(),
+        "against the home networks",
+    ));
+    reasons.push(arithmetic);
+    Finding {
+        detection: Cow::Owned(detection),
+        title,
+        at_ns: fact.at_ns,
+        flow: fact.flow,
+        frames: fact.frames.clone(),
+        victim: sign.client.ip,
+        peer: Peer {
+            ip: sign.server.map(|server| server.ip),
+            port: sign
+                .server
+                .map(|server| server.port)
+                .filter(|&port| port != 0),
+            name: sign.name.clone(),
+        },
+        subject: Subject::Tool(tool.id.clone()),
+        direction,
+        severity,
+        confidence,
+        grade: sign.grade,
+        tool: Some(tool.id.clone()),
+        attack: tool
+            .attack
+            .iter()
+            .map(|id| Cow::Owned(id.clone()))
+            .collect(),
+        reasons,
+        guidance: tool
+            .guidance
+            .iter()
+            .map(|step| Cow::Owned(step.clone()))
+            .collect(),
+    }
+}

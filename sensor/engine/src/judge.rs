@@ -1,0 +1,251 @@
+//! Facts to records: the one place that knows what spans flows.
+//!
+//! Facts of all workers come in here and are looked at in the order of their keys, behind the watermark that every worker
+//! has passed. So what comes out does not depend on how many workers there are.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+
+use foldhash::fast::FixedState;
+
+use crate::alert::{Alert, Alerts};
+use crate::counters::Counters;
+use crate::detect::{self, Around, Detection, Finding, NameSource};
+use crate::home::HomeNetworks;
+use crate::names::Names;
+use crate::observation::{Fact, FlowEnd, FlowRef, Observation};
+use crate::signature::Signatures;
+use crate::worker::Facts;
+
+/// How the judge is set up.
+pub struct JudgeConfig {
+    /// What is inside.
+    pub home: HomeNetworks,
+    /// The signatures in force.
+    pub signatures: Arc<Signatures>,
+    /// How many workers hand in facts.
+    pub workers: u16,
+    /// Secret of the run.
+    pub seed: u64,
+}
+
+/// Where records go.
+pub trait Sink {
+    /// A fact that is written as an observation, with its `protocol`.
+    fn observation(&mut self, observation: &Observation, protocol: &'static str);
+    /// An alert that opened or changed. `opened`: for the first time.
+    fn alert(&mut self, alert: &Alert, opened: bool);
+    /// A flow that ended, with the name of its responder and what told it.
+    fn flow(&mut self, flow: &FlowRef, end: &FlowEnd, name: Option<(&str, NameSource)>);
+}
+
+/// What the judge counts.
+#[derive(Debug, Clone, Default)]
+pub struct Verdicts {
+    /// Findings by detection; every loaded id is there, 0 at first.
+    pub findings: BTreeMap<Cow<'static, str>, u64>,
+    /// Alerts opened, by class and severity.
+    pub alerts: BTreeMap<(String, &'static str), u64>,
+    /// Alerts forgotten because there were too many.
+    pub alerts_forgotten: u64,
+}
+
+/// The judge.
+pub struct Judge {
+    home: HomeNetworks,
+    detections: Vec<Box<dyn Detection>>,
+    alerts: Alerts,
+    names: Names,
+    /// Server names seen in a flow that has not ended, by flow id.
+    flow_names: HashMap<u64, (String, NameSource), FixedState>,
+    inboxes: Vec<Inbox>,
+    verdicts: Verdicts,
+    found: Vec<Finding>,
+}
+
+/// Facts of one worker that wait for the others.
+#[derive(Default)]
+struct Inbox {
+    waiting: VecDeque<Observation>,
+    through: u64,
+    ended: bool,
+    counters: Counters,
+}
+
+impl Judge {
+    /// A judge that has seen nothing.
+    #[must_use]
+    pub fn new(config: JudgeConfig) -> Self {
+        let detections = detect::all(config.signatures);
+        let findings = detections
+            .iter()
+            .flat_map(|detection| detection.ids())
+            .map(|id| (id, 0))
+            .collect();
+        Self {
+            home: config.home,
+            detections,
+            alerts: Alerts::new(MAX_ALERTS, config.seed),
+            names: Names::new(MAX_NAMES, config.seed),
+            flow_names: HashMap::with_hasher(FixedState::with_seed(config.seed)),
+            inboxes: (0..config.workers.max(1))
+                .map(|_| Inbox::default())
+                .collect(),
+            verdicts: Verdicts {
+                findings,
+                ..Verdicts::default()
+            },
+            found: Vec::new(),
+        }
+    }
+
+    /// Takes what a worker found, leaving `facts` empty for the next time, and says what can be said now.
+    pub fn take(&mut self, facts: &mut Facts, sink: &mut impl Sink) {
+        let Some(inbox) = self.inboxes.get_mut(usize::from(facts.worker)) else {
+            return;
+        };
+        inbox.through = inbox.through.max(facts.through);
+        inbox.ended |= facts.ended;
+        if let Some(counters) = facts.counters.take() {
+            inbox.counters = *counters;
+        }
+        if self.inboxes.len() == 1 {
+            // A single worker hands in its facts in their order.
+            for observation in facts.observations.drain(..) {
+                self.look(&observation, sink);
+            }
+        } else {
+            inbox.waiting.extend(facts.observations.drain(..));
+            self.merge(sink);
+        }
+        if self.inboxes.iter().all(|inbox| inbox.ended) {
+            for alert in self.alerts.grown() {
+                sink.alert(&alert, false);
+            }
+        }
+    }
+
+    /// The counts of all workers, as of their last ticks.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        let mut sum = Counters::default();
+        for inbox in &self.inboxes {
+            sum.add(&inbox.counters);
+        }
+        sum
+    }
+
+    /// What was found so far.
+    #[must_use]
+    pub fn verdicts(&self) -> Verdicts {
+        Verdicts {
+            alerts_forgotten: self.alerts.forgotten,
+            ..self.verdicts.clone()
+        }
+    }
+
+    /// Looks at everything that no worker can come before any more.
+    fn merge(&mut self, sink: &mut impl Sink) {
+        let through = self
+            .inboxes
+            .iter()
+            .map(|inbox| inbox.through)
+            .min()
+            .unwrap_or_default();
+        loop {
+            let next = self
+                .inboxes
+                .iter_mut()
+                .filter(|inbox| {
+                    inbox
+                        .waiting
+                        .front()
+                        .is_some_and(|fact| fact.key.seq <= through)
+                })
+                .min_by_key(|inbox| inbox.waiting.front().map(|fact| fact.key));
+            let Some(observation) = next.and_then(|inbox| inbox.waiting.pop_front()) else {
+                return;
+            };
+            self.look(&observation, sink);
+        }
+    }
+
+    fn look(&mut self, observation: &Observation, sink: &mut impl Sink) {
+        self.learn(observation);
+        if let Some(protocol) = observation.fact.protocol() {
+            sink.observation(observation, protocol);
+        }
+        let around = Around { home: &self.home };
+        for detection in &mut self.detections {
+            detection.observe(observation, &around, &mut self.found);
+        }
+        for finding in std::mem::take(&mut self.found) {
+            self.raise(finding, sink);
+        }
+        if let Fact::FlowEnded(end) = &observation.fact {
+            let flow = &observation.flow;
+            let own = self.flow_names.remove(&flow.id);
+            let name = own
+                .as_ref()
+                .map(|(name, source)| (name.as_str(), *source))
+                .or_else(|| {
+                    self.names
+                        .of(flow.orig.ip, flow.resp.ip)
+                        .map(|name| (name, NameSource::Dns))
+                });
+            sink.flow(flow, end, name);
+        }
+    }
+
+    fn learn(&mut self, observation: &Observation) {
+        let flow = &observation.flow;
+        let (name, source) = match &observation.fact {
+            Fact::Dns(dns) => return self.names.learn(flow.endpoint(dns.client).ip, dns),
+            Fact::Tls(tls) => (tls.server_name.as_ref(), NameSource::Sni),
+            Fact::Http(http) => (http.host.as_ref(), NameSource::Http),
+            _ => return,
+        };
+        if let Some(name) = name
+            && (self.flow_names.len() < MAX_FLOW_NAMES || self.flow_names.contains_key(&flow.id))
+        {
+            self.flow_names
+                .entry(flow.id)
+                .or_insert_with(|| (name.clone(), source));
+        }
+    }
+
+    fn raise(&mut self, mut finding: Finding, sink: &mut impl Sink) {
+        *self
+            .verdicts
+            .findings
+            .entry(finding.detection.clone())
+            .or_default() += 1;
+        if let (None, Some(ip)) = (&finding.peer.name, finding.peer.ip) {
+            finding.peer.name = self
+                .names
+                .of(finding.victim, ip)
+                .map(|name| (name.to_owned(), NameSource::Dns));
+        }
+        let (victim, names) = (finding.victim, &self.names);
+        let named = || {
+            names
+                .of(victim, victim)
+                .map(|name| (name.to_owned(), NameSource::Dns))
+        };
+        if let Some((alert, opened)) = self.alerts.take(finding, named) {
+            if opened {
+                let kind = (alert.class().to_owned(), alert.finding.severity.name());
+                *self.verdicts.alerts.entry(kind).or_default() += 1;
+            }
+            sink.alert(alert, opened);
+        }
+    }
+}
+
+/// Alerts kept at a time; each has about 2 kB.
+const MAX_ALERTS: usize = 32_768;
+/// Names kept; each has about 100 octets.
+const MAX_NAMES: usize = 262_144;
+/// Flows whose server name is kept until they end.
+const MAX_FLOW_NAMES: usize = 262_144;

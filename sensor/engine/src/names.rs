@@ -1,0 +1,115 @@
+//! Names learned from DNS: which name stood for an address, and who asked for it.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
+
+use foldhash::fast::FixedState;
+
+use crate::observation::{DnsTransaction, NameService};
+
+/// Address to name, bounded. The latest answer wins; when it is full the oldest entry goes.
+#[derive(Debug)]
+pub(crate) struct Names {
+    /// By who asked (`None`: anybody) and the address.
+    entries: HashMap<(Option<IpAddr>, IpAddr), String, FixedState>,
+    order: VecDeque<(Option<IpAddr>, IpAddr)>,
+    most: usize,
+}
+
+impl Names {
+    /// At most `most` entries.
+    pub(crate) fn new(most: usize, seed: u64) -> Self {
+        Self {
+            entries: HashMap::with_hasher(FixedState::with_seed(seed)),
+            order: VecDeque::new(),
+            most,
+        }
+    }
+
+    /// Learns the addresses of an answer.
+    pub(crate) fn learn(&mut self, asker: IpAddr, dns: &DnsTransaction) {
+        if dns.service != NameService::Dns || dns.query.is_empty() {
+            return;
+        }
+        for &(address, _) in &dns.addresses {
+            self.put((Some(asker), address), &dns.query);
+            self.put((None, address), &dns.query);
+        }
+    }
+
+    /// The name that `asker` knows an address by, else anybody's.
+    pub(crate) fn of(&self, asker: IpAddr, address: IpAddr) -> Option<&str> {
+        self.entries
+            .get(&(Some(asker), address))
+            .or_else(|| self.entries.get(&(None, address)))
+            .map(String::as_str)
+    }
+
+    fn put(&mut self, key: (Option<IpAddr>, IpAddr), name: &str) {
+        if let Some(known) = self.entries.get_mut(&key) {
+            if known != name {
+                name.clone_into(known);
+            }
+            return;
+        }
+        if self.order.len() >= self.most
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.entries.remove(&oldest);
+        }
+        self.order.push_back(key);
+        self.entries.insert(key, name.to_owned());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observation::{DnsType, Side, Transport};
+
+    fn answer(query: &str, address: &str) -> DnsTransaction {
+        DnsTransaction {
+            query: query.to_owned(),
+            qtype: DnsType(1),
+            rcode: None,
+            answers: Vec::new(),
+            transport: Transport::Udp,
+            client: Side::Originator,
+            service: NameService::Dns,
+            addresses: vec![(address.parse().unwrap(), 60)],
+            aliases: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn the_askers_own_name_wins_over_anybodys() {
+        let mut names = Names::new(10, 1);
+        let (one, other, address) = (
+            "10.0.0.1".parse().unwrap(),
+            "10.0.0.2".parse().unwrap(),
+            "192.0.2.1".parse().unwrap(),
+        );
+        names.learn(one, &answer("a.example", "192.0.2.1"));
+        names.learn(other, &answer("b.example", "192.0.2.1"));
+        assert_eq!(names.of(one, address), Some("a.example"));
+        assert_eq!(
+            names.of("10.0.0.3".parse().unwrap(), address),
+            Some("b.example")
+        );
+    }
+
+    #[test]
+    fn forgets_the_oldest_when_full() {
+        let mut names = Names::new(4, 1);
+        let asker = "10.0.0.1".parse().unwrap();
+        for last in 1..=9 {
+            names.learn(asker, &answer("a.example", &format!("192.0.2.{last}")));
+        }
+        assert_eq!(names.entries.len(), 4);
+        assert_eq!(names.of(asker, "192.0.2.1".parse().unwrap()), None);
+        assert_eq!(
+            names.of(asker, "192.0.2.9".parse().unwrap()),
+            Some("a.example")
+        );
+    }
+}
