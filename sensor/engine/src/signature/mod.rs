@@ -157,7 +157,8 @@ fn built_in_files() -> Vec<(String, String)> {
 /// The authority (with its port) and the path of a request target (RFC 9112, section 3.2).
 fn split_target<'a>(method: &str, target: &'a str) -> (Option<&'a str>, &'a str) {
     if method == "CONNECT" {
-        return (Some(target), target);
+        // Some clients put a path behind the authority.
+        return (target.split(' ').next(), target);
     }
     let Some((_, after)) = target
         .split_once("://")
