@@ -1,1 +1,183 @@
-//! Signatures: the text of `signatures/` to look-ups. Under construction.
+//! Signatures: the text of `signatures/` to look-ups.
+//!
+//! *In*: TOML files, one per tool, built into the binary or from a folder of the operator. *Out*: [`Signatures`], which
+//! answers whose name, first octets, HTTP request, certificate or ALPN something is. *By*: `signatures/README.md`.
+//!
+//! A host name is looked up with one hash probe per label border, whatever the number of entries. Of all entries that
+//! cover a name the one wins that spells out most of it: `update.ngrok-agent.com` is a download although the rest of
+//! `ngrok-agent.com` is the agent's.
+//!
+//! *Left out*: what a hit means. That is the detections' matter; nothing of the engine is known here.
+//!
+//! *Fails* at a file that is not as the README says, with path, line and column; a set is taken whole or not at all.
+
+mod error;
+mod file;
+mod matcher;
+mod pattern;
+mod tool;
+
+pub use error::{Problem, SignatureError};
+pub use tool::{
+    Class, Confidence, Direction, Entry, Example, ExampleOf, Kind, Misses, Role, SeenIn, Tests,
+    Tool,
+};
+
+use matcher::Matcher;
+
+/// A compiled set of signatures.
+#[derive(Debug)]
+pub struct Signatures {
+    tools: Vec<Tool>,
+    matcher: Matcher,
+}
+
+/// What was found: the tool, and the entry of its file that fits.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Hit<'a> {
+    /// Whose it is.
+    pub tool: &'a Tool,
+    /// By which entry, with its role.
+    pub entry: &'a Entry,
+}
+
+impl Signatures {
+    /// The files of `signatures/`, as they were when the binary was built.
+    #[must_use]
+    pub fn built_in() -> Self {
+        Self::parse(&built_in_files()).expect("the tests of this crate parse the built-in files")
+    }
+
+    /// Compiles files, given as path and text. The path is for messages, and its last part is the tool's id. All hits
+    /// and misses of the files are checked.
+    ///
+    /// # Errors
+    /// At the first thing that is not as `signatures/README.md` says.
+    pub fn parse(files: &[(String, String)]) -> Result<Self, SignatureError> {
+        let tools = files
+            .iter()
+            .map(|(path, text)| file::read(path, text))
+            .collect::<Result<Vec<_>, _>>()?;
+        let all = 0..tools.len();
+        Self::compile(tools, all)
+    }
+
+    /// Lays another set over this one: a tool with the same class and id is replaced as a whole, others are added.
+    ///
+    /// # Errors
+    /// When both sets claim the same for different tools, or a hit or miss of `other` fails beside this set's tools.
+    pub fn overlay(self, other: Self) -> Result<Self, SignatureError> {
+        let replaced = |tool: &Tool| other.tools.iter().any(|new| new.is_same_tool(tool));
+        let mut tools: Vec<_> = self.tools;
+        tools.retain(|tool| !replaced(tool));
+        let new = tools.len()..tools.len() + other.tools.len();
+        tools.extend(other.tools);
+        Self::compile(tools, new)
+    }
+
+    /// `to_check` are the tools whose hits and misses are new.
+    fn compile(tools: Vec<Tool>, to_check: std::ops::Range<usize>) -> Result<Self, SignatureError> {
+        let matcher = Matcher::new(&tools)?;
+        let set = Self { tools, matcher };
+        for tool in set.tools.get(to_check).unwrap_or_default() {
+            tool.check(&set)?;
+        }
+        Ok(set)
+    }
+
+    /// Whose host name this is. Case and a trailing dot do not matter.
+    #[must_use]
+    pub fn by_name(&self, name: &str, seen_in: SeenIn) -> Option<Hit<'_>> {
+        self.hit(self.matcher.by_name(name, seen_in))
+    }
+
+    /// Whose first octets these are; of either side of a flow, at the flow's start.
+    #[must_use]
+    pub fn by_octets(&self, octets: &[u8]) -> Option<Hit<'_>> {
+        self.hit(self.matcher.by_octets(octets))
+    }
+
+    /// Whose HTTP request this is: by its host (of the `Host` field, of a target in absolute form, of a CONNECT), its
+    /// path and its user agent. Of several hits the one with the more telling role wins.
+    #[must_use]
+    pub fn by_http(
+        &self,
+        method: &str,
+        host: Option<&str>,
+        uri: &str,
+        user_agent: Option<&str>,
+    ) -> Option<Hit<'_>> {
+        let (authority, path) = split_target(method, uri);
+        let by_name = |host: &str| self.by_name(without_port(host), SeenIn::HttpHost);
+        let hits = [
+            host.and_then(by_name),
+            authority.and_then(by_name),
+            self.hit(self.matcher.by_path(method, path)),
+            user_agent.and_then(|agent| self.hit(self.matcher.by_user_agent(agent))),
+        ];
+        // The roles are in the order of what they tell; of equals the first stays.
+        hits.into_iter().flatten().min_by_key(|hit| hit.entry.role)
+    }
+
+    /// Whose certificate this is: by one attribute of its subject or issuer, both in the text form of RFC 4514.
+    #[must_use]
+    pub fn by_certificate(&self, subject: &str, issuer: &str) -> Option<Hit<'_>> {
+        self.hit(self.matcher.by_certificate(subject, issuer))
+    }
+
+    /// Whose application protocol stands among those a client offers.
+    #[must_use]
+    pub fn by_alpn(&self, alpn: &[String]) -> Option<Hit<'_>> {
+        self.hit(self.matcher.by_alpn(alpn))
+    }
+
+    /// Every tool, in the order of the files.
+    #[must_use]
+    pub fn tools(&self) -> &[Tool] {
+        &self.tools
+    }
+
+    fn hit(&self, found: Option<matcher::Place>) -> Option<Hit<'_>> {
+        let place = found?;
+        let tool = self.tools.get(place.tool)?;
+        let entry = tool.entries.get(place.entry)?;
+        Some(Hit { tool, entry })
+    }
+}
+
+/// Path below `signatures/` and text of every built-in file, by path.
+fn built_in_files() -> Vec<(String, String)> {
+    const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/signatures.rs"));
+    FILES
+        .iter()
+        .map(|&(path, text)| (path.to_owned(), text.to_owned()))
+        .collect()
+}
+
+/// The authority (with its port) and the path of a request target (RFC 9112, section 3.2).
+fn split_target<'a>(method: &str, target: &'a str) -> (Option<&'a str>, &'a str) {
+    if method == "CONNECT" {
+        // Some clients put a path behind the authority.
+        return (target.split(' ').next(), target);
+    }
+    let Some((_, after)) = target
+        .split_once("://")
+        .filter(|(scheme, _)| scheme.bytes().all(|octet| octet.is_ascii_alphanumeric()))
+    else {
+        return (None, target);
+    };
+    let end = after.find(['/', '?']).unwrap_or(after.len());
+    let (authority, path) = after.split_at(end);
+    (authority.rsplit('@').next(), path)
+}
+
+/// A host without its port. An address in brackets is no name and stays as it is.
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|octet| octet.is_ascii_digit()) => name,
+        _ => host,
+    }
+}
+
+#[cfg(test)]
+mod tests;

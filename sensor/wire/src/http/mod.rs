@@ -1,1 +1,23 @@
-//! Under construction.
+//! The heads of HTTP/1 requests and answers.
+//!
+//! *In*: the ordered octets of both sides of a TCP flow; either side may be the client, for behind a reverse tunnel the
+//! requests come from the server's side of the connection. *Out*: [`Request`] and [`Answer`], in the order in which each
+//! side sent them; an answer belongs to the oldest request without one. *By*: RFC 9110, RFC 9112; read as servers read it
+//! (bare LF ends a line, empty lines before a request, folded header lines, blanks in a target), for the client of a
+//! tunnel is seldom pedantic.
+//!
+//! Bodies with a length and chunked bodies are skipped, never kept. *Left out*: HTTP/0.9, HTTP/2, what a body holds, and
+//! the disagreements of servers on which request smuggling lives. The session finishes where octets stop being HTTP/1
+//! (a granted CONNECT, an upgrade), where a body has no end but the connection's, and where a body is very long.
+//!
+//! *Fails* when a head is due and something else comes, or when a head is longer than [`MAX_HEAD`].
+
+mod body;
+mod message;
+mod session;
+
+pub use message::{
+    Answer, Framing, MAX_HEAD, MAX_METHOD, MAX_TARGET, MAX_VALUE, Opening, Request, answer,
+    opening, request,
+};
+pub use session::{MAX_BODY, MAX_EARLY, MAX_PENDING, Message, Session};

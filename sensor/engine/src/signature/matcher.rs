@@ -1,0 +1,320 @@
+//! The look-up: compiled from the entries of all tools.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry as Slot;
+
+use foldhash::fast::FixedState;
+
+use super::error::{Problem, SignatureError};
+use super::pattern::{self, MAX_NAME, Octets, Open, Path};
+use super::tool::{Entry, Kind, SeenIn, Tool};
+
+/// An entry of a set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) tool: usize,
+    pub(super) entry: usize,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Matcher {
+    /// By the part of a value that is spelled out up to the end: of `connect.*.example.com` that is `example.com`. The
+    /// keys are ours, so that no hash is needed that withstands an attack.
+    names: HashMap<Box<str>, Vec<Name>, FixedState>,
+    /// Labels of the longest key: more need not be probed.
+    deepest: usize,
+    alpn: HashMap<Box<str>, Place, FixedState>,
+    octets: Vec<(Octets, Place)>,
+    paths: Vec<(Path, Place)>,
+    user_agents: Vec<(Open, Place)>,
+    subjects: Vec<(Box<str>, Place)>,
+    issuers: Vec<(Box<str>, Place)>,
+}
+
+#[derive(Debug)]
+struct Name {
+    place: Place,
+    covers: Covers,
+    seen_in: Vec<SeenIn>,
+    /// How many characters the value spells out: the entry with most of them wins.
+    spelled: usize,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Covers {
+    /// The key and all below it.
+    Below,
+    /// Names with these labels, where `*` is open.
+    Labels(Box<str>),
+    /// The key alone.
+    Whole,
+}
+
+impl Matcher {
+    /// Compiles the entries, each checked when its file was read.
+    pub(super) fn new(tools: &[Tool]) -> Result<Self, SignatureError> {
+        refuse_double(tools)?;
+        let mut matcher = Self::default();
+        for (number, tool) in tools.iter().enumerate() {
+            for (entry, of) in tool.entries.iter().enumerate() {
+                let place = Place {
+                    tool: number,
+                    entry,
+                };
+                matcher.add(of, place);
+            }
+        }
+        Ok(matcher)
+    }
+
+    fn add(&mut self, entry: &Entry, place: Place) {
+        match entry.kind {
+            Kind::Name | Kind::Suffix => self.add_name(entry, place),
+            Kind::Alpn => {
+                self.alpn.insert(entry.value.as_str().into(), place);
+            }
+            Kind::Octets => {
+                let parsed = Octets::parse(&entry.value).ok();
+                self.octets.extend(parsed.map(|octets| (octets, place)));
+            }
+            Kind::HttpPath => {
+                let parsed = Path::parse(&entry.value).ok();
+                self.paths.extend(parsed.map(|path| (path, place)));
+            }
+            Kind::UserAgent => {
+                let parsed = Open::parse(&entry.value).ok();
+                self.user_agents.extend(parsed.map(|agent| (agent, place)));
+            }
+            Kind::CertSubject => self.subjects.push((entry.value.as_str().into(), place)),
+            Kind::CertIssuer => self.issuers.push((entry.value.as_str().into(), place)),
+            // Asked of a tool that something else has hit: `Tool::uses_port`.
+            Kind::Port => {}
+        }
+    }
+
+    fn add_name(&mut self, entry: &Entry, place: Place) {
+        let value = entry.value.to_ascii_lowercase();
+        let (key, covers) = match value.rsplit_once('*') {
+            // Behind the last star its label may go on: the key begins with the next one.
+            Some((_, end)) => {
+                let key = end.split_once('.').map_or("", |(_, key)| key);
+                (key, Covers::Labels(value.as_str().into()))
+            }
+            None if entry.kind == Kind::Suffix => (value.as_str(), Covers::Below),
+            None => (value.as_str(), Covers::Whole),
+        };
+        self.deepest = self.deepest.max(key.split('.').count());
+        self.names.entry(key.into()).or_default().push(Name {
+            place,
+            covers,
+            seen_in: entry.seen_in.clone(),
+            spelled: value.len() - value.matches('*').count(),
+        });
+    }
+
+    /// One probe per label border, as far as the longest key goes.
+    pub(super) fn by_name(&self, name: &str, seen_in: SeenIn) -> Option<Place> {
+        let mut buffer = [0; MAX_NAME];
+        let (name, whole) = fold(name, &mut buffer)?;
+        let borders = name.rmatch_indices('.').map(|(dot, _)| dot + 1);
+        let mut best: Option<&Name> = None;
+        for start in borders.chain([0]).take(self.deepest) {
+            let tail = name.get(start..)?;
+            let entries = self.names.get(tail).map_or(&[][..], Vec::as_slice);
+            for entry in entries {
+                let covered = match &entry.covers {
+                    Covers::Below => true,
+                    Covers::Labels(labels) => whole && pattern::name_fits(labels, name),
+                    Covers::Whole => whole && start == 0,
+                };
+                let rank = |name: &Name| (name.spelled, name.covers != Covers::Below);
+                if covered
+                    && entry.seen_in.contains(&seen_in)
+                    && best.is_none_or(|best| rank(entry) > rank(best))
+                {
+                    best = Some(entry);
+                }
+            }
+        }
+        best.map(|name| name.place)
+    }
+
+    pub(super) fn by_octets(&self, octets: &[u8]) -> Option<Place> {
+        find(&self.octets, |pattern| pattern.fits(octets))
+    }
+
+    pub(super) fn by_path(&self, method: &str, path: &str) -> Option<Place> {
+        find(&self.paths, |pattern| pattern.fits(method, path))
+    }
+
+    pub(super) fn by_user_agent(&self, agent: &str) -> Option<Place> {
+        find(&self.user_agents, |pattern| pattern.fits(agent))
+    }
+
+    pub(super) fn by_certificate(&self, subject: &str, issuer: &str) -> Option<Place> {
+        find(&self.subjects, |value| {
+            pattern::has_attribute(subject, value)
+        })
+        .or_else(|| find(&self.issuers, |value| pattern::has_attribute(issuer, value)))
+    }
+
+    pub(super) fn by_alpn(&self, alpn: &[String]) -> Option<Place> {
+        alpn.iter()
+            .find_map(|protocol| self.alpn.get(protocol.as_str()))
+            .copied()
+    }
+}
+
+fn find<P>(patterns: &[(P, Place)], fits: impl Fn(&P) -> bool) -> Option<Place> {
+    patterns
+        .iter()
+        .find(|(pattern, _)| fits(pattern))
+        .map(|(_, place)| *place)
+}
+
+/// Lower case, without the trailing dot. Of a name that is too long (DNS octets written as `\DDD`) the end is left, from
+/// a label border on; then the second part of the answer is false.
+fn fold<'a>(name: &str, buffer: &'a mut [u8; MAX_NAME]) -> Option<(&'a str, bool)> {
+    let name = name.strip_suffix('.').unwrap_or(name).as_bytes();
+    let whole = name.len() <= MAX_NAME;
+    let kept = if whole {
+        name
+    } else {
+        let end = name.get(name.len() - MAX_NAME..)?;
+        let dot = end.iter().position(|&octet| octet == b'.')?;
+        end.get(dot + 1..)?
+    };
+    let buffer = buffer.get_mut(..kept.len())?;
+    buffer.copy_from_slice(kept);
+    buffer.make_ascii_lowercase();
+    Some((std::str::from_utf8(buffer).ok()?, whole))
+}
+
+/// Who claims a value, by which entry.
+type Claim<'a> = (&'a Tool, &'a Entry);
+
+/// Refuses two entries for the same thing, of which one could never hit.
+fn refuse_double(tools: &[Tool]) -> Result<(), SignatureError> {
+    let mut detections: HashMap<String, &Tool, FixedState> = HashMap::default();
+    let mut claims: HashMap<(Option<Kind>, String), Vec<Claim<'_>>, FixedState> =
+        HashMap::default();
+    for tool in tools {
+        match detections.entry(tool.detection()) {
+            Slot::Vacant(free) => {
+                free.insert(tool);
+            }
+            Slot::Occupied(taken) => {
+                let other = taken.get().source.path.clone();
+                let detection = tool.detection();
+                return Err(tool.source.error(0, Problem::Twice { detection, other }));
+            }
+        }
+        for entry in tool.entries.iter().filter(|entry| entry.kind != Kind::Port) {
+            // A name and a suffix may claim the same name, but only of one tool.
+            let (kind, value) = match entry.kind {
+                Kind::Name | Kind::Suffix => (None, entry.value.to_ascii_lowercase()),
+                kind => (Some(kind), entry.value.clone()),
+            };
+            let others = claims.entry((kind, value)).or_default();
+            let clash = others.iter().find(|(other, of)| {
+                let same_file = std::ptr::eq(*other, tool);
+                entry.seen_in.iter().any(|place| of.seen_in.contains(place))
+                    && !(same_file && of.kind != entry.kind)
+            });
+            if let Some((other, _)) = clash {
+                let problem = Problem::Claimed {
+                    value: entry.value.clone(),
+                    other: other.source.path.clone(),
+                };
+                return Err(tool.source.error(entry.offset, problem));
+            }
+            others.push((tool, entry));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What the map must find, told without a map.
+    fn naive<'a>(entries: &'a [(Kind, String)], name: &str) -> Option<&'a (Kind, String)> {
+        let covers = |(kind, value): &&(Kind, String)| match kind {
+            Kind::Suffix => name == value || name.ends_with(&format!(".{value}")),
+            _ => pattern::name_fits(value, name),
+        };
+        let rank =
+            |(kind, value): &(Kind, String)| (value.replace('*', "").len(), *kind == Kind::Name);
+        // Of equals the first, as in the files.
+        entries
+            .iter()
+            .filter(covers)
+            .rev()
+            .max_by_key(|entry| rank(entry))
+    }
+
+    fn compiled(entries: &[(Kind, String)]) -> Matcher {
+        let mut matcher = Matcher::default();
+        for (number, (kind, value)) in entries.iter().enumerate() {
+            let entry = Entry {
+                kind: *kind,
+                value: value.clone(),
+                seen_in: SeenIn::ALL.to_vec(),
+                role: super::super::Role::Control,
+                direction: super::super::Direction::Any,
+                confidence: super::super::Confidence::High,
+                offset: 0,
+            };
+            matcher.add(
+                &entry,
+                Place {
+                    tool: 0,
+                    entry: number,
+                },
+            );
+        }
+        matcher
+    }
+
+    proptest! {
+        #[test]
+        fn finds_what_a_walk_over_all_entries_finds(
+            entries in proptest::collection::vec(
+                (prop_oneof![Just(Kind::Name), Just(Kind::Suffix)], "([ab*]{1,2}\\.){1,3}[ab]"), 0..8),
+            name in "([ab]{1,2}\\.){0,4}[ab]",
+        ) {
+            let mut entries = entries;
+            entries.retain(|(kind, value)| pattern::check(*kind, value).is_ok());
+            let found = compiled(&entries).by_name(&name, SeenIn::Dns);
+            let found = found.and_then(|place| entries.get(place.entry));
+            let expected = naive(&entries, &name);
+            let rank = |(kind, value): &(Kind, String)| (value.replace('*', "").len(), *kind);
+            prop_assert_eq!(found.map(rank), expected.map(rank), "{:?} {:?}", found, expected);
+        }
+
+        #[test]
+        fn any_text_can_be_asked_for(name in any::<String>()) {
+            compiled(&[(Kind::Suffix, "a.b".to_owned())]).by_name(&name, SeenIn::Sni);
+        }
+    }
+
+    #[test]
+    fn a_name_longer_than_names_are_keeps_its_suffix() {
+        let matcher = compiled(&[
+            (Kind::Suffix, "example.com".to_owned()),
+            (Kind::Name, "a.example.org".to_owned()),
+        ]);
+        let long = r"\001\002\003.".repeat(40);
+        let by_name = |name: &str| matcher.by_name(name, SeenIn::Dns).map(|place| place.entry);
+        assert_eq!(by_name(&format!("{long}Example.COM.")), Some(0));
+        assert_eq!(by_name(&format!("{long}a.example.org")), None);
+        assert_eq!(by_name(&"x".repeat(1000)), None);
+        assert_eq!(
+            by_name(&format!("{}.example.com", "ä".repeat(300))),
+            Some(0)
+        );
+    }
+}
