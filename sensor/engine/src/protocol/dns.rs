@@ -1,33 +1,307 @@
-//! Placeholder: replaced by the decoder's own change.
+//! DNS, multicast DNS and LLMNR: questions with their answers, one fact for each.
+
+mod answer;
+mod pending;
+
+use terrier_wire::Step;
+use terrier_wire::dns::{self, Manner, Message, Opcode, Question, TypeName};
 
 use super::{Emit, Opening, Probe, Progress, Protocol};
-use crate::observation::{Side, Transport};
+use crate::observation::{
+    DnsRcode, DnsTransaction, DnsType, Fact, FlowRef, Frames, NameService, Side, Transport,
+};
+use pending::{Asked, Pending};
 
+/// Framed by lengths (RFC 7766).
 pub(super) const OVER_TCP: Protocol = Protocol {
     name: "dns",
     transport: Transport::Tcp,
-    probe,
-    start: || Box::new(Session),
+    probe: probe_stream,
+    start: || Box::new(Session::new(Transport::Tcp)),
 };
+
+/// A message in each datagram; one flow may carry any number of them.
 pub(super) const OVER_UDP: Protocol = Protocol {
     name: "dns",
     transport: Transport::Udp,
-    probe,
-    start: || Box::new(Session),
+    probe: probe_datagram,
+    start: || Box::new(Session::new(Transport::Udp)),
 };
 
-fn probe(_opening: &Opening<'_>) -> Probe {
-    Probe::No
+/// Which service the ports speak of, where they do.
+fn service_of(flow: &FlowRef) -> Option<NameService> {
+    let ports = [flow.orig.port, flow.resp.port];
+    // A resolver may ask from any port, so 53 comes first.
+    [
+        (53, NameService::Dns),
+        (5353, NameService::Mdns),
+        (5355, NameService::Llmnr),
+    ]
+    .into_iter()
+    .find_map(|(port, service)| ports.contains(&port).then_some(service))
 }
 
-struct Session;
+fn manner_of(flow: &FlowRef) -> Manner {
+    match service_of(flow) {
+        Some(_) => Manner::Lenient,
+        None => Manner::Strict,
+    }
+}
+
+fn probe_stream(opening: &Opening<'_>) -> Probe {
+    match dns::stream(opening.octets, manner_of(opening.flow)) {
+        Step::Done(..) => Probe::Yes,
+        Step::NeedMore(_) => Probe::Maybe,
+        Step::NotThisProtocol(_) => Probe::No,
+    }
+}
+
+fn probe_datagram(opening: &Opening<'_>) -> Probe {
+    let manner = manner_of(opening.flow);
+    match (dns::datagram(opening.octets, manner), manner) {
+        (true, _) => Probe::Yes,
+        // On these ports junk may come first and DNS after it.
+        (false, Manner::Lenient) => Probe::Maybe,
+        (false, Manner::Strict) => Probe::No,
+    }
+}
+
+/// One flow: the questions that wait for an answer.
+struct Session {
+    transport: Transport,
+    framing: dns::Session,
+    exchange: Exchange,
+}
+
+impl Session {
+    fn new(transport: Transport) -> Self {
+        Self {
+            transport,
+            framing: dns::Session::default(),
+            exchange: Exchange::default(),
+        }
+    }
+}
 
 impl super::Session for Session {
-    fn feed(&mut self, _from: Side, octets: &[u8], _emit: &mut Emit<'_>) -> Progress {
-        Progress::More(octets.len())
+    fn feed(&mut self, from: Side, octets: &[u8], emit: &mut Emit<'_>) -> Progress {
+        let exchange = &mut self.exchange;
+        exchange.forget_old(emit);
+        match self.transport {
+            Transport::Udp => {
+                if let Step::Done(message, _) = dns::message(octets) {
+                    exchange.message(from, &message, emit);
+                }
+                Progress::More(octets.len())
+            }
+            Transport::Tcp => {
+                let read = self.framing.feed(from, octets, |message| {
+                    exchange.message(from, &message, emit);
+                });
+                match read {
+                    Ok(used) => Progress::More(used),
+                    Err(violation) => {
+                        exchange.end(emit);
+                        Progress::Violated(violation.0)
+                    }
+                }
+            }
+        }
     }
-    fn gap(&mut self, _from: Side, _length: u64, _emit: &mut Emit<'_>) -> Progress {
+
+    fn gap(&mut self, from: Side, length: u64, emit: &mut Emit<'_>) -> Progress {
+        // A lost datagram is no gap.
+        if self.transport == Transport::Udp || self.framing.gap(from, length) {
+            return Progress::More(0);
+        }
+        self.exchange.end(emit);
         Progress::Finished
     }
-    fn end(&mut self, _emit: &mut Emit<'_>) {}
+
+    fn end(&mut self, emit: &mut Emit<'_>) {
+        self.exchange.end(emit);
+    }
 }
+
+/// What was asked on a flow and not yet answered.
+#[derive(Default)]
+struct Exchange {
+    pending: Pending,
+    /// The zone transfer under way: all its messages but the first are answers that nobody asked for again.
+    transfer: Option<u16>,
+    /// What the last answers said, as hashes. Who repeats a question gets each answer twice.
+    recent: [u64; Self::RECENT],
+}
+
+impl Exchange {
+    /// A resolver repeats a question two or three times.
+    const RECENT: usize = 4;
+    /// Questions of one message that are looked at. DNS has one; multicast DNS asks for some dozen services at once.
+    const MAX_QUESTIONS: usize = 64;
+
+    fn message(&mut self, from: Side, message: &Message<'_>, emit: &mut Emit<'_>) {
+        if message.header.opcode().0 > Opcode::STATEFUL.0 {
+            return;
+        }
+        let service = service_of(emit.flow()).unwrap_or(NameService::Dns);
+        match (message.header.is_response(), service) {
+            (false, NameService::Dns) => self.query(from, message, emit),
+            (true, NameService::Dns) => self.response(from, message, emit),
+            (false, _) => announce_query(from, message, service, emit),
+            (true, _) => announce_response(from, message, service, emit),
+        }
+    }
+
+    fn query(&mut self, from: Side, message: &Message<'_>, emit: &mut Emit<'_>) {
+        for question in questions(message) {
+            let asked = Asked {
+                id: message.header.id,
+                client: from,
+                name: &question.name,
+                qtype: question.qtype,
+            };
+            if let Some(oldest) = self.pending.ask(&asked, emit) {
+                unanswered(&oldest, emit);
+            }
+        }
+    }
+
+    fn response(&mut self, from: Side, message: &Message<'_>, emit: &mut Emit<'_>) {
+        let (id, client) = (message.header.id, from.other());
+        let mut alone = true;
+        let several = message
+            .header
+            .counts
+            .first()
+            .is_some_and(|&count| count > 1);
+        for question in questions(message) {
+            alone = false;
+            let asked = Asked {
+                id,
+                client,
+                name: &question.name,
+                qtype: question.qtype,
+            };
+            let transaction = answer::transaction(message, &question, several, client, emit);
+            let asked = self.pending.take(&asked);
+            self.answered(asked, id, transaction, emit);
+        }
+        // A bare refusal names no question: it answers what was asked under its identity.
+        while let (true, Some(asked)) = (alone, self.pending.take_any(id, client)) {
+            let Some(name) = asked.name() else { continue };
+            let question = Question {
+                name,
+                qtype: asked.qtype,
+                class: dns::Class::IN,
+            };
+            let transaction = answer::transaction(message, &question, several, client, emit);
+            self.answered(Some(asked), id, transaction, emit);
+        }
+    }
+
+    /// Hands out a transaction with its question, or without where none was seen.
+    fn answered(
+        &mut self,
+        asked: Option<pending::Entry>,
+        id: u16,
+        transaction: DnsTransaction,
+        emit: &mut Emit<'_>,
+    ) {
+        let said = answer::fingerprint(id, &transaction);
+        let qtype = TypeName(transaction.qtype.0);
+        if asked.is_none() && (self.recent.contains(&said) || self.transfer == Some(id)) {
+            return;
+        }
+        self.recent.rotate_right(1);
+        if let Some(latest) = self.recent.first_mut() {
+            *latest = said;
+        }
+        if matches!(qtype, TypeName::AXFR | TypeName::IXFR) {
+            self.transfer = Some(id);
+        }
+        let mut frames = asked.map(|asked| asked.frames).unwrap_or_default();
+        emit.note(&mut frames);
+        emit.fact(&frames, Fact::Dns(transaction));
+    }
+
+    fn forget_old(&mut self, emit: &mut Emit<'_>) {
+        while let Some(old) = self.pending.take_old(emit.at_ns()) {
+            unanswered(&old, emit);
+        }
+    }
+
+    fn end(&mut self, emit: &mut Emit<'_>) {
+        for entry in self.pending.take_all() {
+            unanswered(&entry, emit);
+        }
+    }
+}
+
+/// The questions of a message, of registered classes only: past damage the rest is not to be trusted.
+fn questions(message: &Message<'_>) -> impl Iterator<Item = Question> {
+    let mut walk = message.walk();
+    std::iter::from_fn(move || walk.question())
+        .take_while(|question| question.class.is_registered())
+        .take(Exchange::MAX_QUESTIONS)
+}
+
+fn unanswered(entry: &pending::Entry, emit: &mut Emit<'_>) {
+    let Some(name) = entry.name() else { return };
+    let transaction = bare(&name, entry.qtype, entry.client, NameService::Dns, emit);
+    emit.fact(&entry.frames, Fact::Dns(transaction));
+}
+
+/// A question without an answer.
+fn bare(
+    name: &dns::Name,
+    qtype: TypeName,
+    client: Side,
+    service: NameService,
+    emit: &Emit<'_>,
+) -> DnsTransaction {
+    DnsTransaction {
+        query: name.to_string(),
+        qtype: DnsType(qtype.0),
+        rcode: None,
+        answers: Vec::new(),
+        transport: emit.flow().transport,
+        client,
+        service,
+        addresses: Vec::new(),
+        aliases: Vec::new(),
+    }
+}
+
+/// A question to everybody: whoever answers does so to everybody or in a flow of his own, so nothing is waited for.
+fn announce_query(from: Side, message: &Message<'_>, service: NameService, emit: &mut Emit<'_>) {
+    let mut frames = Frames::default();
+    emit.note(&mut frames);
+    for question in questions(message) {
+        let transaction = bare(&question.name, question.qtype, from, service, emit);
+        emit.fact(&frames, Fact::Dns(transaction));
+    }
+}
+
+/// An answer to everybody: what it says of each name. Where it says nothing (LLMNR), its questions with the response code.
+fn announce_response(from: Side, message: &Message<'_>, service: NameService, emit: &mut Emit<'_>) {
+    let mut frames = Frames::default();
+    emit.note(&mut frames);
+    let client = from.other();
+    let mut found = answer::by_owner(message);
+    if found.is_empty() {
+        found.extend(
+            questions(message).map(|question| answer::Group::new(question.name, question.qtype)),
+        );
+    }
+    let rcode = DnsRcode(message.rcode().0);
+    for group in found {
+        let mut transaction = bare(&group.owner, group.rtype, client, service, emit);
+        transaction.rcode = Some(rcode);
+        transaction.answers = group.answers;
+        transaction.addresses = group.addresses;
+        emit.fact(&frames, Fact::Dns(transaction));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,4 @@
-//! Bodies of the fuzz targets. Each asserts something; `tests/fuzz` calls them with random octets, the tests of each
-//! decoder call them with real ones.
-#![allow(clippy::panic, reason = "a broken law must stop the fuzzer")]
+//! See [`super`].
 
 /// HTTP/1: no piece size changes what a session makes of a conversation, and an early answer of the first line holds.
 ///

@@ -1,0 +1,203 @@
+//! What the answer section of a message says.
+
+use std::hash::{Hash, Hasher};
+use std::net::IpAddr;
+
+use foldhash::fast::FixedState;
+use terrier_wire::dns::{Data, Message, Name, Question, Record, TypeName};
+
+use crate::observation::{DnsRcode, DnsTransaction, DnsType, NameService, Side};
+use crate::protocol::Emit;
+
+/// Records of an answer section that are looked at: more than the 370 that the largest answer without TCP has room for.
+const MAX_RECORDS: usize = 512;
+/// Addresses of an answer: what [`MAX_RECORDS`] of them would be, halved, since a judge keeps each.
+const MAX_ADDRESSES: usize = 256;
+/// Names that a question's name leads to. Resolvers follow some 16 at most.
+const MAX_CHAIN: usize = 16;
+/// Owners and targets that are handed out; a zone transfer has any number.
+const MAX_ALIASES: usize = 32;
+/// Passes over the answer section. Servers write a chain in its order, so one is enough; a second one proves it.
+const MAX_PASSES: usize = 3;
+/// Names of a multicast answer that are handed out.
+const MAX_GROUPS: usize = 64;
+
+/// The answer to a question. Where a message answers `several`, each has its own records only.
+pub(super) fn transaction(
+    message: &Message<'_>,
+    question: &Question,
+    several: bool,
+    client: Side,
+    emit: &Emit<'_>,
+) -> DnsTransaction {
+    let chain = Chain::follow(message, &question.name);
+    let mut answers = Vec::new();
+    let mut aliases = Vec::new();
+    for record in records(message) {
+        let own = chain.leads_to(&record.owner);
+        if own || !several {
+            let data = record.data();
+            texts(&data, &mut answers);
+            note_alias(&mut aliases, &record.owner, &question.name);
+            if let (TypeName::CNAME | TypeName::DNAME, Data::Name(target)) = (record.rtype, &data) {
+                note_alias(&mut aliases, target, &question.name);
+            }
+        }
+    }
+    DnsTransaction {
+        query: question.name.to_string(),
+        qtype: DnsType(question.qtype.0),
+        rcode: Some(DnsRcode(message.rcode().0)),
+        answers,
+        transport: emit.flow().transport,
+        client,
+        service: NameService::Dns,
+        addresses: chain.addresses,
+        aliases: aliases.iter().map(Name::to_string).collect(),
+    }
+}
+
+/// A number that is the same for two answers that say the same of the same question.
+pub(super) fn fingerprint(id: u16, transaction: &DnsTransaction) -> u64 {
+    let mut hasher = std::hash::BuildHasher::build_hasher(&FixedState::default());
+    (id, transaction.client, transaction.qtype, transaction.rcode).hash(&mut hasher);
+    transaction.query.hash(&mut hasher);
+    transaction.answers.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// What a multicast answer says of one name and type.
+pub(super) struct Group {
+    pub(super) owner: Name,
+    pub(super) rtype: TypeName,
+    pub(super) answers: Vec<String>,
+    pub(super) addresses: Vec<(IpAddr, u32)>,
+}
+
+impl Group {
+    pub(super) fn new(owner: Name, rtype: TypeName) -> Self {
+        Self {
+            owner,
+            rtype,
+            answers: Vec::new(),
+            addresses: Vec::new(),
+        }
+    }
+}
+
+/// The answer section by owner and type, in the order in which each is met first.
+pub(super) fn by_owner(message: &Message<'_>) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    for record in records(message) {
+        let same = |group: &Group| group.rtype == record.rtype && group.owner == record.owner;
+        let place = match groups.iter().position(same) {
+            Some(place) => place,
+            None if groups.len() < MAX_GROUPS => {
+                groups.push(Group::new(record.owner.clone(), record.rtype));
+                groups.len() - 1
+            }
+            None => continue,
+        };
+        let Some(group) = groups.get_mut(place) else {
+            continue;
+        };
+        let data = record.data();
+        texts(&data, &mut group.answers);
+        if let (Data::Address(address), true) = (&data, group.addresses.len() < MAX_ADDRESSES) {
+            group.addresses.push((*address, record.ttl()));
+        }
+    }
+    groups
+}
+
+/// The records of the answer section, as far as they can be read and belong to a registered class.
+fn records<'a>(message: &Message<'a>) -> impl Iterator<Item = Record<'a>> + use<'a> {
+    let mut walk = message.walk();
+    std::iter::from_fn(move || walk.answer())
+        .take_while(|record| record.class.is_registered())
+        .take(MAX_RECORDS)
+}
+
+/// The names that a question's name leads to by CNAME records, itself first, and their addresses.
+struct Chain {
+    names: Vec<Name>,
+    addresses: Vec<(IpAddr, u32)>,
+}
+
+impl Chain {
+    fn follow(message: &Message<'_>, name: &Name) -> Self {
+        let mut chain = Self {
+            names: vec![name.clone()],
+            addresses: Vec::new(),
+        };
+        for _ in 0..MAX_PASSES {
+            let known = chain.names.len();
+            let mut strangers = false;
+            chain.addresses.clear();
+            for record in records(message) {
+                match record.rtype {
+                    TypeName::CNAME | TypeName::A | TypeName::AAAA
+                        if chain.leads_to(&record.owner) =>
+                    {
+                        chain.take(&record);
+                    }
+                    TypeName::CNAME | TypeName::A | TypeName::AAAA => strangers = true,
+                    _ => {}
+                }
+            }
+            // Only a link that was found after a record it leads to calls for another pass.
+            if !strangers || chain.names.len() == known {
+                break;
+            }
+        }
+        chain
+    }
+
+    fn leads_to(&self, owner: &Name) -> bool {
+        self.names.contains(owner)
+    }
+
+    fn take(&mut self, record: &Record<'_>) {
+        match record.data() {
+            Data::Name(target) => {
+                if self.names.len() < MAX_CHAIN && !self.leads_to(&target) {
+                    self.names.push(target);
+                }
+            }
+            Data::Address(address) if self.addresses.len() < MAX_ADDRESSES => {
+                self.addresses.push((address, record.ttl()));
+            }
+            _ => {}
+        }
+    }
+}
+
+fn note_alias(aliases: &mut Vec<Name>, name: &Name, question: &Name) {
+    if aliases.len() < MAX_ALIASES && name != question && !aliases.contains(name) {
+        aliases.push(name.clone());
+    }
+}
+
+/// Addresses, names and texts of a record, as long as there is room.
+fn texts(data: &Data<'_>, answers: &mut Vec<String>) {
+    let mut push = |text: String| {
+        if answers.len() < DnsTransaction::MAX_ANSWERS && !text.is_empty() {
+            answers.push(text);
+        }
+    };
+    match data {
+        Data::Address(address) => push(address.to_string()),
+        Data::Name(name)
+        | Data::MailExchange { exchange: name, .. }
+        | Data::Server { target: name, .. } => push(name.to_string()),
+        Data::Text(text) => push(text.to_string()),
+        Data::Service(service) => {
+            push(service.target.to_string());
+            service
+                .hints()
+                .take(DnsTransaction::MAX_ANSWERS)
+                .for_each(|hint| push(hint.to_string()));
+        }
+        Data::Other => {}
+    }
+}

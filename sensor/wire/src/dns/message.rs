@@ -1,0 +1,520 @@
+//! A message: header, and a walk over its questions and records (RFC 1035, section 4).
+
+use super::name::{Name, NameFault};
+use super::registry::{Class, RcodeName, TypeName};
+use crate::{Reader, Step};
+
+/// A message with a whole header. What follows the header is read only by a [`Walk`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Message<'a> {
+    /// The header.
+    pub header: Header,
+    octets: &'a [u8],
+}
+
+/// The first 12 octets (RFC 1035, section 4.1.1; AD and CD: RFC 4035, section 3.1.6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Header {
+    /// Ties an answer to its question.
+    pub id: u16,
+    flags: u16,
+    /// How many questions, answer, authority and additional records the sender claims, in this order.
+    pub counts: [u16; 4],
+}
+
+impl Header {
+    /// Octets of a header.
+    pub const LENGTH: usize = 12;
+
+    /// Reads a header; none from fewer than [`Header::LENGTH`] octets.
+    #[must_use]
+    pub fn read(octets: &[u8]) -> Option<Self> {
+        let mut reader = Reader::new(octets);
+        Some(Self {
+            id: reader.u16_be()?,
+            flags: reader.u16_be()?,
+            counts: [
+                reader.u16_be()?,
+                reader.u16_be()?,
+                reader.u16_be()?,
+                reader.u16_be()?,
+            ],
+        })
+    }
+
+    /// QR: an answer, not a question.
+    #[must_use]
+    pub fn is_response(self) -> bool {
+        self.flags & 0x8000 != 0
+    }
+
+    /// What is asked for.
+    #[must_use]
+    pub fn opcode(self) -> Opcode {
+        Opcode(u8::try_from(self.flags >> 11 & 0x0f).unwrap_or_default())
+    }
+
+    /// AA: the answering server has authority over the name.
+    #[must_use]
+    pub fn is_authoritative(self) -> bool {
+        self.flags & 0x0400 != 0
+    }
+
+    /// TC: the answer did not fit.
+    #[must_use]
+    pub fn is_truncated(self) -> bool {
+        self.flags & 0x0200 != 0
+    }
+
+    /// RD: the server shall ask on.
+    #[must_use]
+    pub fn recursion_desired(self) -> bool {
+        self.flags & 0x0100 != 0
+    }
+
+    /// RA: the server asks on for this client.
+    #[must_use]
+    pub fn recursion_available(self) -> bool {
+        self.flags & 0x0080 != 0
+    }
+
+    /// Z: reserved, to be zero.
+    #[must_use]
+    pub fn reserved(self) -> bool {
+        self.flags & 0x0040 != 0
+    }
+
+    /// AD: the data are authentic by DNSSEC.
+    #[must_use]
+    pub fn authentic_data(self) -> bool {
+        self.flags & 0x0020 != 0
+    }
+
+    /// CD: the client checks by itself.
+    #[must_use]
+    pub fn checking_disabled(self) -> bool {
+        self.flags & 0x0010 != 0
+    }
+
+    /// The lower four bits of the response code. [`Message::rcode`] has all of them.
+    #[must_use]
+    pub fn rcode(self) -> u8 {
+        u8::try_from(self.flags & 0x000f).unwrap_or_default()
+    }
+}
+
+/// What a message asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Opcode(pub u8);
+
+impl Opcode {
+    /// A standard query.
+    pub const QUERY: Self = Self(0);
+    /// Which name has this address (RFC 1035, section 6.4; obsolete by RFC 3425).
+    pub const INVERSE_QUERY: Self = Self(1);
+    /// A server's status.
+    pub const STATUS: Self = Self(2);
+    /// A zone has changed (RFC 1996).
+    pub const NOTIFY: Self = Self(4);
+    /// Change a zone (RFC 2136).
+    pub const UPDATE: Self = Self(5);
+    /// Stateful operations (RFC 8490).
+    pub const STATEFUL: Self = Self(6);
+}
+
+/// A question. In an update it is the zone (RFC 2136, section 2.3).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// The name asked for.
+    pub name: Name,
+    /// The type asked for.
+    pub qtype: TypeName,
+    /// The class asked for.
+    pub class: Class,
+}
+
+/// A resource record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record<'a> {
+    /// Where it stands.
+    pub section: Section,
+    /// The name it belongs to.
+    pub owner: Name,
+    /// Its type.
+    pub rtype: TypeName,
+    /// Its class; the sender's datagram size in an OPT record.
+    pub class: Class,
+    /// Time to live in seconds, as sent; [`Record::ttl`] reads it.
+    pub raw_ttl: u32,
+    /// Its data, as sent.
+    pub octets: &'a [u8],
+    /// The message, and where in it the data start: names within the data may point to what is before them.
+    pub(super) message: &'a [u8],
+    pub(super) at: usize,
+}
+
+impl Record<'_> {
+    /// Time to live in seconds. With the highest bit set it is 0 (RFC 2181, section 8).
+    #[must_use]
+    pub fn ttl(&self) -> u32 {
+        i32::try_from(self.raw_ttl).map_or(0, |_| self.raw_ttl)
+    }
+
+    /// What an OPT record says; none of other types.
+    #[must_use]
+    pub fn edns(&self) -> Option<Edns> {
+        let [extended_rcode, version, high, low] = self.raw_ttl.to_be_bytes();
+        (self.rtype == TypeName::OPT).then_some(Edns {
+            datagram_size: self.class.0,
+            extended_rcode,
+            version,
+            flags: u16::from_be_bytes([high, low]),
+        })
+    }
+}
+
+/// The header of EDNS (RFC 6891, section 6.1.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Edns {
+    /// Octets of a datagram that its sender takes.
+    pub datagram_size: u16,
+    /// The upper eight bits of the response code.
+    pub extended_rcode: u8,
+    /// 0 in all messages so far.
+    pub version: u8,
+    /// The highest bit is DO: DNSSEC is understood.
+    pub flags: u16,
+}
+
+/// The parts of a message, in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Section {
+    /// Questions.
+    Question,
+    /// Answers. In an update: what must hold.
+    Answer,
+    /// Authority. In an update: what is to change.
+    Authority,
+    /// Additional records.
+    Additional,
+}
+
+/// How a walk over a message ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// It is still under way.
+    UnderWay,
+    /// Every count of the header was met; so many octets were read, more may follow.
+    Whole(usize),
+    /// The octets end where the header claims more.
+    Cut,
+    /// Octets that no message has.
+    Fault(&'static str),
+}
+
+/// Reads a datagram, or the octets of a TCP frame.
+///
+/// Whatever follows the header belongs to the message, so all octets are taken.
+#[must_use]
+pub fn message(octets: &[u8]) -> Step<Message<'_>> {
+    match Header::read(octets) {
+        Some(header) => Step::Done(Message { header, octets }, octets.len()),
+        None => Step::NeedMore(Header::LENGTH - octets.len()),
+    }
+}
+
+impl<'a> Message<'a> {
+    /// All octets of the message, and what may follow it in its datagram.
+    #[must_use]
+    pub fn octets(&self) -> &'a [u8] {
+        self.octets
+    }
+
+    /// Starts at the first question.
+    #[must_use]
+    pub fn walk(&self) -> Walk<'a> {
+        let [questions, ..] = self.header.counts;
+        Walk {
+            octets: self.octets,
+            counts: self.header.counts,
+            section: Section::Question,
+            left: questions,
+            at: Header::LENGTH,
+            ending: Ending::UnderWay,
+        }
+    }
+
+    /// The response code with the upper bits of EDNS, where an OPT record can be read.
+    #[must_use]
+    pub fn rcode(&self) -> RcodeName {
+        let low = u16::from(self.header.rcode());
+        let [.., additional] = self.header.counts;
+        if additional == 0 {
+            return RcodeName(low);
+        }
+        let mut walk = self.walk();
+        let mut edns = None;
+        while let (None, Some(record)) = (edns, walk.record()) {
+            edns = record.edns();
+        }
+        RcodeName(edns.map_or(low, |edns| u16::from(edns.extended_rcode) << 4 | low))
+    }
+}
+
+/// A cursor over the questions and records of a message. A clone goes on from the same place.
+///
+/// It stops at the first fault: [`Walk::ending`]. Each step takes at least 5 octets of the message, so a header that lies
+/// about its counts costs nothing.
+#[derive(Debug, Clone)]
+pub struct Walk<'a> {
+    octets: &'a [u8],
+    counts: [u16; 4],
+    section: Section,
+    /// How many the present section still has.
+    left: u16,
+    at: usize,
+    ending: Ending,
+}
+
+impl<'a> Walk<'a> {
+    /// The next question; none after the last.
+    pub fn question(&mut self) -> Option<Question> {
+        if self.section != Section::Question {
+            return None;
+        }
+        if self.left == 0 {
+            // On to the records: what follows the last question must not be read as one more.
+            self.settle();
+            return None;
+        }
+        if !self.take_one() {
+            return None;
+        }
+        let name = self.name()?;
+        let [kind, class] = self.fixed(|reader| Some([reader.u16_be()?, reader.u16_be()?]))?;
+        Some(Question {
+            name,
+            qtype: TypeName(kind),
+            class: Class(class),
+        })
+    }
+
+    /// The next record of any section; none after the last. Skips questions that were not read.
+    pub fn record(&mut self) -> Option<Record<'a>> {
+        while self.question().is_some() {}
+        if !self.take_one() {
+            return None;
+        }
+        let section = self.section;
+        let owner = self.name()?;
+        let (rtype, class, raw_ttl, length) = self.fixed(|reader| {
+            Some((
+                reader.u16_be()?,
+                reader.u16_be()?,
+                reader.u32_be()?,
+                reader.u16_be()?,
+            ))
+        })?;
+        let at = self.at;
+        let octets = self.fixed(|reader| reader.take(usize::from(length)))?;
+        Some(Record {
+            section,
+            owner,
+            rtype: TypeName(rtype),
+            class: Class(class),
+            raw_ttl,
+            octets,
+            message: self.octets,
+            at,
+        })
+    }
+
+    /// The next record of the answer section; none after its last. Skips questions that were not read.
+    pub fn answer(&mut self) -> Option<Record<'a>> {
+        while self.question().is_some() {}
+        self.settle();
+        if self.section != Section::Answer {
+            return None;
+        }
+        self.record()
+    }
+
+    /// How the walk ended, if it has.
+    #[must_use]
+    pub fn ending(&self) -> Ending {
+        self.ending
+    }
+
+    /// Counts one entry of the present section, or of the next one that has any; false at the end of the message.
+    fn take_one(&mut self) -> bool {
+        self.settle();
+        if self.ending != Ending::UnderWay || self.left == 0 {
+            return false;
+        }
+        self.left -= 1;
+        true
+    }
+
+    /// Enters the next section that has entries left.
+    fn settle(&mut self) {
+        let [_, answers, authority, additional] = self.counts;
+        while self.left == 0 && self.ending == Ending::UnderWay {
+            (self.section, self.left) = match self.section {
+                Section::Question => (Section::Answer, answers),
+                Section::Answer => (Section::Authority, authority),
+                Section::Authority => (Section::Additional, additional),
+                Section::Additional => {
+                    self.ending = Ending::Whole(self.at);
+                    return;
+                }
+            };
+        }
+    }
+
+    fn name(&mut self) -> Option<Name> {
+        match Name::read(self.octets, self.at) {
+            Ok((name, behind)) => {
+                self.at = behind;
+                Some(name)
+            }
+            Err(NameFault::Cut) => {
+                self.ending = Ending::Cut;
+                None
+            }
+            Err(fault) => {
+                self.ending = Ending::Fault(fault.reason());
+                None
+            }
+        }
+    }
+
+    /// Reads what has a fixed length; when it is cut, the walk ends.
+    fn fixed<T>(&mut self, read: impl FnOnce(&mut Reader<'a>) -> Option<T>) -> Option<T> {
+        let mut reader = Reader::new(self.octets.get(self.at..).unwrap_or_default());
+        let value = read(&mut reader);
+        match value {
+            Some(_) => self.at = self.octets.len() - reader.left(),
+            None => self.ending = Ending::Cut,
+        }
+        value
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::assert_same_however_cut;
+
+    fn read(octets: &[u8]) -> Message<'_> {
+        match message(octets) {
+            Step::Done(message, used) => {
+                assert_eq!(used, octets.len());
+                message
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// An answer to `www.example.com` HTTPS: a CNAME, an address, and EDNS with BADVERS.
+    const ANSWER: &[u8] = &[
+        0x12, 0x34, // id
+        0x85, 0xb0, // QR, AA, RD, RA, AD, CD
+        0, 1, 0, 2, 0, 0, 0, 1, // counts
+        3, b'w', b'w', b'w', 7, b'E', b'x', b'a', b'm', b'p', b'l', b'e', 3, b'c', b'o', b'm', 0,
+        0, 65, 0, 1, // HTTPS IN
+        0xc0, 0x0c, 0, 5, 0, 1, // CNAME IN
+        0, 0, 1, 0, 0, 2, 0xc0, 0x10, // time to live 256, `Example.com`
+        0xc0, 0x10, 0, 1, 0, 1, // A IN
+        0x80, 0, 0, 1, 0, 4, 192, 0, 2, 1, // time to live beyond 31 bits
+        0, 0, 41, 0x04, 0xd0, // OPT, datagrams of 1232 octets
+        1, 0, 0x80, 0, 0, 0, // upper octet of the response code, version, DO
+    ];
+
+    #[test]
+    fn reads_every_field_of_an_answer() {
+        let message = read(ANSWER);
+        let header = message.header;
+        assert_eq!(header.id, 0x1234);
+        assert!(header.is_response() && header.is_authoritative() && !header.is_truncated());
+        assert!(header.recursion_desired() && header.recursion_available());
+        assert!(!header.reserved() && header.authentic_data() && header.checking_disabled());
+        assert_eq!((header.opcode(), header.rcode()), (Opcode::QUERY, 0));
+        assert_eq!(message.rcode(), RcodeName(16));
+
+        let mut walk = message.walk();
+        let question = walk.question().unwrap();
+        assert_eq!(question.name.to_string(), "www.Example.com");
+        assert_eq!(
+            (question.qtype, question.class),
+            (TypeName::HTTPS, Class::IN)
+        );
+        assert_eq!(walk.question(), None);
+        let alias = walk.answer().unwrap();
+        assert_eq!((alias.owner, alias.rtype), (question.name, TypeName::CNAME));
+        assert_eq!(alias.raw_ttl, 256);
+        let address = walk.answer().unwrap();
+        assert_eq!(address.owner.to_string(), "Example.com");
+        assert_eq!(address.ttl(), 0);
+        assert_eq!(walk.answer(), None);
+        let edns = walk.record().unwrap().edns().unwrap();
+        assert_eq!((edns.datagram_size, edns.version), (1232, 0));
+        assert_eq!(edns.flags, 0x8000);
+        assert_eq!(walk.record(), None);
+        assert_eq!(walk.ending(), Ending::Whole(ANSWER.len()));
+    }
+
+    #[test]
+    fn a_question_counts_even_where_its_answers_are_cut() {
+        let mut walk = read(&ANSWER[..40]).walk();
+        assert!(walk.question().is_some());
+        assert_eq!(walk.record(), None);
+        assert_eq!(walk.ending(), Ending::Cut);
+        assert_eq!(walk.record(), None);
+    }
+
+    #[test]
+    fn hands_out_what_stands_before_the_fault() {
+        let mut octets = ANSWER.to_vec();
+        // The second record's owner becomes a pointer to itself.
+        octets[47..49].copy_from_slice(&[0xc0, 47]);
+        let mut walk = read(&octets).walk();
+        assert_eq!(walk.answer().map(|r| r.rtype), Some(TypeName::CNAME));
+        assert_eq!(walk.answer(), None);
+        assert_eq!(
+            walk.ending(),
+            Ending::Fault("name with a pointer not backward")
+        );
+    }
+
+    #[test]
+    fn counts_that_lie_end_where_the_octets_do() {
+        let mut octets = ANSWER.to_vec();
+        octets[4..12].fill(0xff);
+        let mut walk = read(&octets).walk();
+        let questions = std::iter::from_fn(|| walk.question()).count();
+        assert!(questions <= octets.len() / 5);
+        assert_eq!(walk.record(), None);
+        assert_ne!(walk.ending(), Ending::UnderWay);
+    }
+
+    #[test]
+    fn junk_behind_the_message_is_told_by_the_length() {
+        let octets = [ANSWER, b"junk"].concat();
+        let mut walk = read(&octets).walk();
+        while walk.record().is_some() {}
+        assert_eq!(walk.ending(), Ending::Whole(ANSWER.len()));
+    }
+
+    #[test]
+    fn a_header_is_the_same_however_cut() {
+        // The message borrows what it is shown, so the header alone is compared.
+        assert_same_however_cut(
+            |octets| match message(octets) {
+                Step::Done(message, _) => Step::Done(message.header, Header::LENGTH),
+                Step::NeedMore(missing) => Step::NeedMore(missing),
+                Step::NotThisProtocol(why) => Step::NotThisProtocol(why),
+            },
+            ANSWER,
+        );
+    }
+}

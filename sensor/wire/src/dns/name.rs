@@ -1,0 +1,317 @@
+//! Domain names: compression, limits, text.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+
+/// A domain name in its uncompressed form, case as sent. Labels may hold any octets.
+///
+/// Equality and hash disregard ASCII case (RFC 4343). Writes itself with octets outside 0x21..=0x7e, `\` and a `.` within a
+/// label as `\DDD` (RFC 4343, section 2.1), without the trailing dot; the root is the empty text.
+#[derive(Clone)]
+pub struct Name {
+    /// Labels with their length octets and the root's 0: `length` octets are in use.
+    octets: [u8; Self::MAX],
+    length: u8,
+}
+
+/// Why octets are no name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NameFault {
+    /// The octets end within it.
+    Cut,
+    /// More than [`Name::MAX`] octets uncompressed.
+    TooLong,
+    /// A pointer to itself or to what follows, or more than [`Name::MAX_POINTERS`].
+    BadPointer,
+    /// A label whose length octet starts with the bits 01 or 10 (RFC 6891, section 5: no such type is in use).
+    UnknownLabel,
+}
+
+impl NameFault {
+    /// In a few words.
+    #[must_use]
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Cut => "name cut short",
+            Self::TooLong => "name longer than 255 octets",
+            Self::BadPointer => "name with a pointer not backward",
+            Self::UnknownLabel => "name with an unknown label type",
+        }
+    }
+}
+
+impl Name {
+    /// Octets of a name at most, length octets and the root's included (RFC 1035, section 3.1).
+    pub const MAX: usize = 255;
+    /// A name has 127 labels at most, and an honest sender needs no more than one pointer for each: with this bound a name
+    /// takes a fixed number of steps however long the message is.
+    pub const MAX_POINTERS: u32 = 127;
+
+    /// The root: no label.
+    #[must_use]
+    pub fn root() -> Self {
+        Self {
+            octets: [0; Self::MAX],
+            length: 1,
+        }
+    }
+
+    /// Reads the name at offset `at` of `message`, following pointers, which count from the start of `message`. Also
+    /// answers the offset behind the name where it stands.
+    ///
+    /// # Errors
+    /// The first fault met.
+    pub fn read(message: &[u8], at: usize) -> Result<(Self, usize), NameFault> {
+        let mut name = Self::root();
+        let mut length: usize = 0;
+        let mut at = at;
+        // Where the name started, then where each pointer led: the next must lead before it.
+        let mut start = at;
+        let mut behind = None;
+        let mut pointers = 0;
+        loop {
+            let kind = *message.get(at).ok_or(NameFault::Cut)?;
+            match kind & 0xc0 {
+                0x00 => {
+                    let next = at + 1 + usize::from(kind);
+                    let label = message.get(at..next).ok_or(NameFault::Cut)?;
+                    // One octet is kept for the root's 0, unless this is it.
+                    if length + label.len() + usize::from(kind != 0) > Self::MAX {
+                        return Err(NameFault::TooLong);
+                    }
+                    if let Some(place) = name.octets.get_mut(length..length + label.len()) {
+                        place.copy_from_slice(label);
+                    }
+                    length += label.len();
+                    at = next;
+                    if kind == 0 {
+                        // At most 255, as checked.
+                        name.length = u8::try_from(length).unwrap_or(u8::MAX);
+                        return Ok((name, behind.unwrap_or(at)));
+                    }
+                }
+                0xc0 => {
+                    let low = *message.get(at + 1).ok_or(NameFault::Cut)?;
+                    let target = usize::from(u16::from_be_bytes([kind & 0x3f, low]));
+                    pointers += 1;
+                    if target >= start || pointers > Self::MAX_POINTERS {
+                        return Err(NameFault::BadPointer);
+                    }
+                    behind = behind.or(Some(at + 2));
+                    start = target;
+                    at = target;
+                }
+                _ => return Err(NameFault::UnknownLabel),
+            }
+        }
+    }
+
+    /// A name from its own [`Name::as_wire`]; none for other octets.
+    #[must_use]
+    pub fn from_wire(octets: &[u8]) -> Option<Self> {
+        match Self::read(octets, 0) {
+            Ok((name, behind)) if behind == octets.len() => Some(name),
+            _ => None,
+        }
+    }
+
+    /// The uncompressed form: labels with their length octets, then the root's 0.
+    #[must_use]
+    pub fn as_wire(&self) -> &[u8] {
+        self.octets
+            .get(..usize::from(self.length))
+            .unwrap_or_default()
+    }
+
+    /// Whether it has no label.
+    #[must_use]
+    pub fn is_root(&self) -> bool {
+        self.length <= 1
+    }
+
+    /// The labels from the left, without the root's empty one.
+    pub fn labels(&self) -> impl Iterator<Item = &[u8]> {
+        let mut rest = self.as_wire();
+        std::iter::from_fn(move || {
+            let (&length, behind) = rest.split_first()?;
+            let (label, behind) = behind.split_at_checked(usize::from(length))?;
+            rest = behind;
+            (length != 0).then_some(label)
+        })
+    }
+}
+
+impl PartialEq for Name {
+    fn eq(&self, other: &Self) -> bool {
+        // Length octets are below 64 and so no letters.
+        self.as_wire().eq_ignore_ascii_case(other.as_wire())
+    }
+}
+
+impl Eq for Name {}
+
+impl Hash for Name {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        for octet in self.as_wire() {
+            state.write_u8(octet.to_ascii_lowercase());
+        }
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, label) in self.labels().enumerate() {
+            if index > 0 {
+                f.write_str(".")?;
+            }
+            write_escaped(f, label, |octet| {
+                matches!(octet, 0x21..=0x7e) && !matches!(octet, b'\\' | b'.')
+            })?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Name({self})")
+    }
+}
+
+/// Writes octets as text, those that are not plain as `\DDD`. What is plain must be ASCII.
+pub(super) fn write_escaped(
+    f: &mut fmt::Formatter<'_>,
+    octets: &[u8],
+    plain: impl Fn(u8) -> bool,
+) -> fmt::Result {
+    let mut rest = octets;
+    while !rest.is_empty() {
+        let run = rest
+            .iter()
+            .position(|&octet| !plain(octet))
+            .unwrap_or(rest.len());
+        let (head, tail) = rest.split_at(run);
+        f.write_str(std::str::from_utf8(head).unwrap_or_default())?;
+        rest = tail;
+        if let Some((octet, tail)) = rest.split_first() {
+            write!(f, "\\{octet:03}")?;
+            rest = tail;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn text(message: &[u8], at: usize) -> Result<(String, usize), NameFault> {
+        Name::read(message, at).map(|(name, behind)| (name.to_string(), behind))
+    }
+
+    #[test]
+    fn follows_pointers_backward() {
+        let message = b"\x03www\x07example\x03com\x00\x04mail\xc0\x04\xc0\x11";
+        assert_eq!(text(message, 0), Ok(("www.example.com".into(), 17)));
+        assert_eq!(text(message, 17), Ok(("mail.example.com".into(), 24)));
+        assert_eq!(text(message, 24), Ok(("mail.example.com".into(), 26)));
+    }
+
+    #[test]
+    fn escapes_what_is_no_plain_text_and_keeps_the_case() {
+        assert_eq!(
+            text(b"\x05a.B\\ \x02\xff\x7f\x00", 0),
+            Ok(("a\\046B\\092\\032.\\255\\127".into(), 10))
+        );
+        assert_eq!(text(b"\x00", 0), Ok((String::new(), 1)));
+    }
+
+    #[test]
+    fn refuses_pointers_that_do_not_lead_backward() {
+        assert_eq!(text(b"\xc0\x00", 0), Err(NameFault::BadPointer));
+        assert_eq!(text(b"\xc0\x02\x00", 0), Err(NameFault::BadPointer));
+        // `a` and then a pointer to that `a`: never ends.
+        assert_eq!(text(b"\x01a\xc0\x00", 0), Err(NameFault::BadPointer));
+        assert_eq!(
+            text(b"\x01a\xc0\x00\xc0\x02", 4),
+            Err(NameFault::BadPointer)
+        );
+    }
+
+    #[test]
+    fn bounds_the_pointers_of_a_name() {
+        let mut message = vec![0];
+        for target in 0..Name::MAX_POINTERS + 1 {
+            let target = if target == 0 { 0 } else { target * 2 - 1 };
+            message.extend_from_slice(&(0xc000 | u16::try_from(target).unwrap()).to_be_bytes());
+        }
+        let last = message.len() - 2;
+        assert_eq!(text(&message, last), Err(NameFault::BadPointer));
+        assert_eq!(text(&message, last - 2), Ok((String::new(), last)));
+    }
+
+    #[test]
+    fn takes_255_octets_and_not_one_more() {
+        let mut long = Vec::new();
+        for _ in 0..3 {
+            long.push(63);
+            long.extend_from_slice(&[b'a'; 63]);
+        }
+        let with_last = |length: u8| {
+            let mut name = long.clone();
+            name.push(length);
+            name.extend(std::iter::repeat_n(b'b', usize::from(length)));
+            name.push(0);
+            name
+        };
+        assert_eq!(with_last(61).len(), 255);
+        assert!(Name::read(&with_last(61), 0).is_ok());
+        assert_eq!(text(&with_last(62), 0), Err(NameFault::TooLong));
+    }
+
+    #[test]
+    fn refuses_unknown_label_types_and_cuts() {
+        assert_eq!(text(b"\x41a\x00", 0), Err(NameFault::UnknownLabel));
+        assert_eq!(text(b"\x80", 0), Err(NameFault::UnknownLabel));
+        for cut in 0..5 {
+            assert_eq!(text(&b"\x03abc\x00"[..cut], 0), Err(NameFault::Cut));
+        }
+        assert_eq!(text(b"\x00\xc0", 1), Err(NameFault::Cut));
+        assert_eq!(text(b"\x00", 7), Err(NameFault::Cut));
+    }
+
+    #[test]
+    fn names_are_equal_in_any_case() {
+        let lower = Name::from_wire(b"\x03abc\x00").unwrap();
+        let upper = Name::from_wire(b"\x03aBC\x00").unwrap();
+        assert_eq!(lower, upper);
+        assert_ne!(lower, Name::from_wire(b"\x03abd\x00").unwrap());
+        assert_eq!(Name::from_wire(b"\x03abc\x00\x00").map(|_| ()), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_octets_give_a_name_within_its_limits(message: Vec<u8>, at in 0_usize..64) {
+            if let Ok((name, behind)) = Name::read(&message, at) {
+                prop_assert!(behind > at && behind <= message.len());
+                prop_assert!(name.as_wire().len() <= Name::MAX);
+                prop_assert!(name.to_string().bytes().all(|octet| octet.is_ascii_graphic()));
+                prop_assert_eq!(Name::from_wire(name.as_wire()), Some(name));
+            }
+        }
+
+        #[test]
+        fn labels_come_out_as_they_went_in(labels in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..20), 0..8)) {
+            let mut wire = Vec::new();
+            for label in &labels {
+                wire.push(u8::try_from(label.len()).unwrap());
+                wire.extend_from_slice(label);
+            }
+            wire.push(0);
+            let name = Name::from_wire(&wire).unwrap();
+            prop_assert_eq!(name.labels().map(<[u8]>::to_vec).collect::<Vec<_>>(), labels);
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! Bodies of the fuzz targets. Each asserts something; `tests/fuzz` calls them with random octets, the tests of each
+//! decoder call them with real ones.
+#![allow(clippy::panic, reason = "a broken law must stop the fuzzer")]
+
+mod dns;
+mod http;
+
+pub use dns::dns;
+pub use http::http;
