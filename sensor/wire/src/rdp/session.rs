@@ -163,9 +163,13 @@ impl Session {
                 self.side_mut(from).phase = Phase::Opened;
                 Ok(Did::Consumed(used))
             }
-            Step::NeedMore(_) => Ok(Did::Waits),
+            Step::NeedMore(_)
+                if !matches!(continuation(input), Step::Done(Continuation::Mcs, _)) =>
+            {
+                Ok(Did::Waits)
+            }
             // A capture that began after this side's first message, or lost it.
-            Step::Done(..) | Step::NotThisProtocol(_) => {
+            _ => {
                 self.side_mut(from).phase = Phase::Opened;
                 Ok(Did::Consumed(0))
             }
