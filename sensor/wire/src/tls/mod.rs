@@ -14,8 +14,8 @@
 //! *Left out*: everything encrypted, the drafts of TLS 1.3 before 18, SSL 2.0 beyond the client's hello, DTLS records,
 //! compressed certificates, the check of any signature or chain.
 //!
-//! *When it fails*: octets that are no record, a handshake message over 64 KiB, a hello that is not readable to the end
-//! of its compression methods. A fault in the extensions is no failure: what stands before it is handed out.
+//! *When it fails*: octets that are no record, a hello over 64 KiB, a hello that is not readable to the end of its
+//! compression methods. A chain of certificates over 64 KiB is passed over. A fault in the extensions is no failure: what stands before it is handed out.
 //!
 //! | file | holds |
 //! |---|---|
