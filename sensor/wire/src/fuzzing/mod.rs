@@ -5,10 +5,12 @@
 <<<<<<< HEAD:sensor/wire/src/fuzzing/mod.rs
 mod dns;
 mod http;
+mod tls;
 mod rdp;
 
 pub use dns::dns;
 pub use http::http;
+pub use tls::tls;
 pub use rdp::rdp;
 =======
 /// RDP: the answers do not depend on how the octets are cut, and a session takes no more than it was given. The first

@@ -1,0 +1,275 @@
+//! JA3 (`salesforce/ja3`) and JA4 (`FoxIO-LLC/ja4`, the client's part).
+
+use std::fmt::{self, Write};
+
+use md5::Md5;
+use sha2::{Digest, Sha256};
+
+use super::{ClientHello, ExtensionType, Version, is_grease};
+
+/// The first character of a JA4: what carries the handshake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ja4Transport {
+    /// `t`
+    Tcp,
+    /// `q`
+    Quic,
+    /// `d`
+    Dtls,
+}
+
+impl ClientHello<'_> {
+    /// JA3: the MD5 of `version,ciphers,extensions,groups,formats` as 32 hexadecimal digits. Numbers are decimal and in
+    /// the order of the wire, GREASE is left out, an empty list is an empty field.
+    #[must_use]
+    pub fn ja3(&self) -> String {
+        let mut hash = Hash(Md5::new());
+        // The writes cannot fail: `Hash` takes everything.
+        let _ = write!(hash, "{},", self.version.0);
+        let _ = joined(&mut hash, self.ciphers.iter().map(|cipher| cipher.0));
+        let _ = hash.write_str(",");
+        let _ = joined(&mut hash, self.extensions.iter().map(|e| e.kind.0));
+        let _ = hash.write_str(",");
+        let _ = joined(&mut hash, self.groups());
+        let _ = hash.write_str(",");
+        let _ = joined(&mut hash, self.point_formats().map(u16::from));
+        format!("{:x}", hash.0.finalize())
+    }
+
+    /// JA4, for example `t13d1516h2_8daaf6152771_02713d6af862`.
+    #[must_use]
+    pub fn ja4(&self, transport: Ja4Transport) -> String {
+        let mut ciphers: Vec<u16> = self
+            .ciphers
+            .iter()
+            .map(|cipher| cipher.0)
+            .filter(|&cipher| !is_grease(cipher))
+            .collect();
+        ciphers.sort_unstable();
+        let mut extensions: Vec<u16> = self
+            .extensions
+            .iter()
+            .map(|extension| extension.kind.0)
+            .filter(|&kind| !is_grease(kind))
+            .collect();
+        let extension_count = extensions.len();
+        extensions
+            .retain(|&kind| kind != ExtensionType::SERVER_NAME.0 && kind != ExtensionType::ALPN.0);
+        extensions.sort_unstable();
+
+        let mut text = String::with_capacity(36);
+        text.push(match transport {
+            Ja4Transport::Tcp => 't',
+            Ja4Transport::Quic => 'q',
+            Ja4Transport::Dtls => 'd',
+        });
+        text.push_str(version_mark(self.ja4_version()));
+        let named = self.extension(ExtensionType::SERVER_NAME).is_some();
+        text.push(if named { 'd' } else { 'i' });
+        let _ = write!(
+            text,
+            "{:02}{:02}",
+            ciphers.len().min(99),
+            extension_count.min(99)
+        );
+        text.extend(alpn_mark(self.alpn().next().unwrap_or_default()));
+        text.push('_');
+        text.push_str(&hash_of(&ciphers, None));
+        text.push('_');
+        text.push_str(&hash_of(&extensions, Some(self)));
+        text
+    }
+
+    /// The highest number of `supported_versions`, drafts and unknown ones included, else the legacy version.
+    fn ja4_version(&self) -> Version {
+        self.supported_versions().max().unwrap_or(self.version)
+    }
+}
+
+fn version_mark(version: Version) -> &'static str {
+    match version {
+        Version::TLS_1_3 => "13",
+        Version::TLS_1_2 => "12",
+        Version::TLS_1_1 => "11",
+        Version::TLS_1_0 => "10",
+        Version::SSL_3 => "s3",
+        Version::SSL_2 => "s2",
+        Version(0xfeff) => "d1",
+        Version(0xfefd) => "d2",
+        Version(0xfefc) => "d3",
+        _ => "00",
+    }
+}
+
+/// First and last octet of the first protocol, or, when one of them is no letter or digit, the first and last digit of
+/// its hexadecimal form. `00` without ALPN.
+fn alpn_mark(protocol: &[u8]) -> [char; 2] {
+    match (protocol.first(), protocol.last()) {
+        (Some(&first), Some(&last)) => {
+            if first.is_ascii_alphanumeric() && last.is_ascii_alphanumeric() {
+                [char::from(first), char::from(last)]
+            } else {
+                [hex_digit(first >> 4), hex_digit(last & 0x0f)]
+            }
+        }
+        _ => ['0', '0'],
+    }
+}
+
+fn hex_digit(value: u8) -> char {
+    char::from_digit(u32::from(value), 16).unwrap_or('0')
+}
+
+/// The first 12 digits of the SHA-256 of the list, and of the signature algorithms of a hello behind it; twelve zeros
+/// for an empty list.
+fn hash_of(sorted: &[u16], signatures_of: Option<&ClientHello<'_>>) -> String {
+    if sorted.is_empty() {
+        return "000000000000".to_owned();
+    }
+    let mut hash = Hash(Sha256::new());
+    for (place, value) in sorted.iter().enumerate() {
+        let comma = if place == 0 { "" } else { "," };
+        let _ = write!(hash, "{comma}{value:04x}");
+    }
+    if let Some(hello) = signatures_of {
+        let mut mark = '_';
+        for algorithm in hello.signature_algorithms() {
+            if !is_grease(algorithm) {
+                let _ = write!(hash, "{mark}{algorithm:04x}");
+                mark = ',';
+            }
+        }
+    }
+    let mut text = format!("{:x}", hash.0.finalize());
+    text.truncate(12);
+    text
+}
+
+/// Writes the numbers without GREASE, joined by `-`.
+fn joined(out: &mut impl Write, numbers: impl Iterator<Item = u16>) -> fmt::Result {
+    let mut dash = "";
+    for number in numbers.filter(|&number| !is_grease(number)) {
+        write!(out, "{dash}{number}")?;
+        dash = "-";
+    }
+    Ok(())
+}
+
+/// Text goes into the hash as it is written: a hello of 64 KiB needs no text of its own.
+struct Hash<D>(D);
+
+impl<D: Digest> Write for Hash<D> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.update(text);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tls::{client_hello, samples};
+
+    fn ja3(
+        version: u16,
+        ciphers: &[u16],
+        extensions: Option<&[samples::SampleExtension]>,
+    ) -> String {
+        client_hello(&samples::client_hello(version, ciphers, extensions))
+            .unwrap()
+            .ja3()
+    }
+
+    fn ja4(
+        version: u16,
+        ciphers: &[u16],
+        extensions: Option<&[samples::SampleExtension]>,
+    ) -> String {
+        client_hello(&samples::client_hello(version, ciphers, extensions))
+            .unwrap()
+            .ja4(Ja4Transport::Tcp)
+    }
+
+    #[test]
+    fn gives_the_ja3_of_the_definitions_first_example() {
+        // 769,47-53-5-10-49161-49162-49171-49172-50-56-19-4,0-10-11,23-24-25,0
+        let ciphers = [47, 53, 5, 10, 49161, 49162, 49171, 49172, 50, 56, 19, 4];
+        let extensions = [
+            samples::sni("a"),
+            (10, vec![0, 6, 0, 23, 0, 24, 0, 25]),
+            (11, vec![1, 0]),
+        ];
+        assert_eq!(
+            ja3(769, &ciphers, Some(&extensions)),
+            "ada70206e40642a3e4461f35503241d5"
+        );
+    }
+
+    #[test]
+    fn gives_the_ja3_of_the_definitions_example_without_extensions() {
+        // 769,4-5-10-9-100-98-3-6-19-18-99,,,
+        let ciphers = [4, 5, 10, 9, 100, 98, 3, 6, 19, 18, 99];
+        assert_eq!(ja3(769, &ciphers, None), "de350869b8c85de67a350c8d186f11e6");
+        assert!(ja4(769, &ciphers, None).starts_with("t10i110000_"));
+        assert!(ja4(769, &ciphers, None).ends_with("_000000000000"));
+    }
+
+    #[test]
+    fn gives_the_ja4_of_the_definitions_example() {
+        let body = samples::chrome("www.example.com");
+        let hello = client_hello(&body).unwrap();
+        assert_eq!(
+            hello.ja4(Ja4Transport::Tcp),
+            "t13d1516h2_8daaf6152771_e5627efa2ab1"
+        );
+        assert!(hello.ja4(Ja4Transport::Quic).starts_with("q13"));
+    }
+
+    #[test]
+    fn leaves_out_no_value_that_only_resembles_grease() {
+        let with = ja3(769, &[0x1a2a, 47], None);
+        assert_ne!(with, ja3(769, &[47], None));
+        assert_eq!(ja3(769, &[0x1a1a, 47], None), ja3(769, &[47], None));
+        assert!(ja4(769, &[0x1a2a], None).starts_with("t10i0100"));
+    }
+
+    #[test]
+    fn marks_alpn_by_its_first_and_last_octet() {
+        for (protocol, mark) in [
+            (&b""[..], "00"),
+            (b"h2", "h2"),
+            (b"http/1.1", "h1"),
+            (b"x", "xx"),
+            (&[0xab], "ab"),
+            (&[0xab, 0xcd], "ad"),
+            (&[0x30, 0xab], "3b"),
+            (&[0x30, 0x31, 0xab, 0xcd], "3d"),
+            (&[0x30, 0xab, 0xcd, 0x31], "01"),
+        ] {
+            assert_eq!(alpn_mark(protocol).iter().collect::<String>(), mark);
+        }
+    }
+
+    #[test]
+    fn marks_versions() {
+        let versions = |list: &[u8]| Some([(43, list.to_vec())]);
+        for (legacy, extension, mark) in [
+            (0x0300, None, "ts3"),
+            (0x0302, None, "t11"),
+            (0x0303, versions(&[4, 0x0a, 0x0a, 3, 4]), "t13"),
+            (0x0303, versions(&[4, 3, 2, 3, 1]), "t11"),
+            (0x0303, versions(&[4, 3, 3, 0x7f, 0x13]), "t00"), // a draft
+            (0x0303, versions(&[2, 0x0a, 0x0a]), "t12"),       // GREASE alone
+            (0x0305, None, "t00"),
+        ] {
+            let ja4 = ja4(legacy, &[47], extension.as_ref().map(|list| &list[..]));
+            assert!(ja4.starts_with(mark), "{ja4} {mark}");
+        }
+    }
+
+    #[test]
+    fn counts_no_further_than_99() {
+        let ciphers: Vec<u16> = (0..200).collect();
+        assert!(ja4(771, &ciphers, None).starts_with("t12i9900"));
+    }
+}

@@ -1,0 +1,646 @@
+//! Handshake messages (RFC 8446, section 4; RFC 5246, section 7.4) as pure functions of octets.
+
+use std::fmt;
+
+use tls_parser::{
+    TlsCipherSuite, TlsMessageHandshake, parse_tls_handshake_client_hello,
+    parse_tls_handshake_msg_certificate, parse_tls_handshake_server_hello,
+};
+
+use super::EncryptedHello;
+use crate::{Reader, Step};
+
+/// A protocol version as it stands on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Version(pub u16);
+
+impl Version {
+    /// SSL 2.0, in a hello of its own form only.
+    pub const SSL_2: Self = Self(0x0002);
+    /// SSL 3.0.
+    pub const SSL_3: Self = Self(0x0300);
+    /// TLS 1.0.
+    pub const TLS_1_0: Self = Self(0x0301);
+    /// TLS 1.1.
+    pub const TLS_1_1: Self = Self(0x0302);
+    /// TLS 1.2.
+    pub const TLS_1_2: Self = Self(0x0303);
+    /// TLS 1.3.
+    pub const TLS_1_3: Self = Self(0x0304);
+
+    /// The number of the draft of TLS 1.3 that this is.
+    fn draft(self) -> Option<u8> {
+        let [high, low] = self.0.to_be_bytes();
+        (high == 0x7f).then_some(low)
+    }
+
+    /// Orders versions by age: unknown ones first, the drafts of TLS 1.3 between 1.2 and 1.3.
+    fn age(self) -> (u8, u16) {
+        match self {
+            Self::TLS_1_3 => (3, 0),
+            Self(number) if self.draft().is_some() => (2, number),
+            Self::SSL_2 | Self::SSL_3 | Self::TLS_1_0 | Self::TLS_1_1 | Self::TLS_1_2 => {
+                (1, self.0)
+            }
+            Self(number) => (0, number),
+        }
+    }
+
+    /// Whether a server of this version sends its certificate in clear: up to TLS 1.2.
+    #[must_use]
+    pub fn shows_certificate(self) -> bool {
+        self <= Self::TLS_1_2
+    }
+}
+
+/// `1.3`, `1.2`, `1.1`, `1.0`, `3.0`, `2.0`; drafts as `1.3-draft19`, else `0x....`.
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::TLS_1_3 => f.write_str("1.3"),
+            Self::TLS_1_2 => f.write_str("1.2"),
+            Self::TLS_1_1 => f.write_str("1.1"),
+            Self::TLS_1_0 => f.write_str("1.0"),
+            Self::SSL_3 => f.write_str("3.0"),
+            Self::SSL_2 => f.write_str("2.0"),
+            Self(number) => match self.draft() {
+                Some(draft) => write!(f, "1.3-draft{draft}"),
+                None => write!(f, "0x{number:04x}"),
+            },
+        }
+    }
+}
+
+/// A cipher suite of the IANA registry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CipherSuite(pub u16);
+
+/// The registry's name, else `0x....`.
+impl fmt::Display for CipherSuite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match TlsCipherSuite::from_id(self.0) {
+            Some(suite) => f.write_str(suite.name),
+            None => write!(f, "0x{:04x}", self.0),
+        }
+    }
+}
+
+/// The type of a handshake message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct HandshakeType(pub u8);
+
+impl HandshakeType {
+    /// The server asks for a new handshake.
+    pub const HELLO_REQUEST: Self = Self(0);
+    /// The client's offer.
+    pub const CLIENT_HELLO: Self = Self(1);
+    /// The server's choice; in TLS 1.3 with a certain random value a HelloRetryRequest.
+    pub const SERVER_HELLO: Self = Self(2);
+    /// HelloRetryRequest of the drafts of TLS 1.3 before 22.
+    pub const HELLO_RETRY_REQUEST: Self = Self(6);
+    /// A chain of certificates.
+    pub const CERTIFICATE: Self = Self(11);
+    /// Stands between ServerHello and Certificate (RFC 4680).
+    pub const SUPPLEMENTAL_DATA: Self = Self(23);
+}
+
+/// A whole handshake message, its body not yet read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RawMessage<'a> {
+    /// Type.
+    pub kind: HandshakeType,
+    /// What follows the four octets of type and length.
+    pub body: &'a [u8],
+}
+
+/// The handshake message at the start of reassembled octets.
+#[must_use]
+pub fn handshake_message(input: &[u8]) -> Step<RawMessage<'_>> {
+    let mut reader = Reader::new(input);
+    let Some(kind) = reader.u8() else {
+        return Step::NeedMore(HEADER);
+    };
+    let Some(length) = reader.u24_be() else {
+        return match reader.rest().first() {
+            Some(&high) if high > 1 => Step::NotThisProtocol(TOO_LONG),
+            _ => Step::NeedMore(HEADER.saturating_sub(input.len()).max(1)),
+        };
+    };
+    let length = usize::try_from(length).unwrap_or(usize::MAX);
+    if length > MAX_MESSAGE {
+        return Step::NotThisProtocol(TOO_LONG);
+    }
+    let kind = HandshakeType(kind);
+    match reader.take(length) {
+        Some(body) => Step::Done(RawMessage { kind, body }, HEADER + length),
+        None => Step::NeedMore(length - reader.left()),
+    }
+}
+
+/// The type of an extension.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ExtensionType(pub u16);
+
+impl ExtensionType {
+    /// SNI (RFC 6066, section 3).
+    pub const SERVER_NAME: Self = Self(0);
+    /// Named groups, once called curves (RFC 8446, section 4.2.7).
+    pub const SUPPORTED_GROUPS: Self = Self(10);
+    /// RFC 8422, section 5.1.2.
+    pub const POINT_FORMATS: Self = Self(11);
+    /// RFC 8446, section 4.2.3.
+    pub const SIGNATURE_ALGORITHMS: Self = Self(13);
+    /// RFC 7301.
+    pub const ALPN: Self = Self(16);
+    /// RFC 8446, section 4.2.1.
+    pub const SUPPORTED_VERSIONS: Self = Self(43);
+    /// Encrypted ClientHello (RFC 9849).
+    pub const ENCRYPTED_CLIENT_HELLO: Self = Self(0xfe0d);
+    /// ESNI, the drafts before Encrypted ClientHello.
+    pub const ENCRYPTED_SERVER_NAME: Self = Self(0xffce);
+}
+
+/// An extension, its body not yet read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Extension<'a> {
+    /// Type.
+    pub kind: ExtensionType,
+    /// What follows the four octets of type and length.
+    pub body: &'a [u8],
+}
+
+/// A ClientHello. Lists are as long as its 64 KiB allow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientHello<'a> {
+    /// The version of the hello itself; from TLS 1.3 on 1.2, with the real ones in an extension.
+    pub version: Version,
+    /// Cipher suites in order, GREASE included.
+    pub ciphers: Vec<CipherSuite>,
+    /// Compression methods.
+    pub compression: &'a [u8],
+    /// Extensions in order, GREASE included, up to the first fault.
+    pub extensions: Vec<Extension<'a>>,
+    /// Whether the extensions filled their list and the list the message: no fault.
+    pub whole: bool,
+}
+
+/// Reads the body of a ClientHello; `None` when it is not readable up to its compression methods.
+#[must_use]
+pub fn client_hello(body: &[u8]) -> Option<ClientHello<'_>> {
+    let (_, hello) = parse_tls_handshake_client_hello(body).ok()?;
+    // The extensions' list is found by our own count: the crate drops a list that is longer than the message.
+    let mut reader = Reader::new(body);
+    reader.take(2 + 32)?;
+    let session_id = usize::from(reader.u8()?);
+    reader.take(session_id)?;
+    let ciphers = usize::from(reader.u16_be()?);
+    reader.take(ciphers)?;
+    let compression = usize::from(reader.u8()?);
+    let compression = reader.take(compression)?;
+    let (extensions, whole) = extensions(reader.rest());
+    Some(ClientHello {
+        version: Version(hello.version.0),
+        ciphers: hello.ciphers.iter().map(|id| CipherSuite(id.0)).collect(),
+        compression,
+        extensions,
+        whole,
+    })
+}
+
+impl<'a> ClientHello<'a> {
+    /// The body of the first extension of a type.
+    #[must_use]
+    pub fn extension(&self, kind: ExtensionType) -> Option<&'a [u8]> {
+        find(&self.extensions, kind)
+    }
+
+    fn all(&self, kind: ExtensionType) -> impl Iterator<Item = &'a [u8]> {
+        let same = move |extension: &&Extension<'a>| extension.kind == kind;
+        self.extensions.iter().filter(same).map(|e| e.body)
+    }
+
+    /// The versions of `supported_versions` in order, without GREASE; none when there is no such extension.
+    pub fn supported_versions(&self) -> impl Iterator<Item = Version> {
+        let body = self.extension(ExtensionType::SUPPORTED_VERSIONS);
+        let mut list = Reader::new(list_u8(body.unwrap_or_default()));
+        std::iter::from_fn(move || list.u16_be())
+            .filter(|&version| !is_grease(version))
+            .map(Version)
+    }
+
+    /// The highest version offered. Known ones go before unknown ones.
+    #[must_use]
+    pub fn highest_version(&self) -> Version {
+        self.supported_versions()
+            .max_by_key(|version| version.age())
+            .unwrap_or(self.version)
+    }
+
+    /// Named groups in order, GREASE included.
+    pub fn groups(&self) -> impl Iterator<Item = u16> {
+        self.all(ExtensionType::SUPPORTED_GROUPS).flat_map(u16_list)
+    }
+
+    /// Elliptic curve point formats in order.
+    pub fn point_formats(&self) -> impl Iterator<Item = u8> {
+        self.all(ExtensionType::POINT_FORMATS)
+            .flat_map(|body| list_u8(body).iter().copied())
+    }
+
+    /// Signature algorithms in order, GREASE included.
+    pub fn signature_algorithms(&self) -> impl Iterator<Item = u16> {
+        self.all(ExtensionType::SIGNATURE_ALGORITHMS)
+            .flat_map(u16_list)
+    }
+
+    /// The first host name of SNI, as sent; none when the extension is missing, empty or unreadable.
+    #[must_use]
+    pub fn server_name(&self) -> Option<&'a [u8]> {
+        let mut list = Reader::new(list_u16(self.extension(ExtensionType::SERVER_NAME)?));
+        loop {
+            let kind = list.u8()?;
+            let length = usize::from(list.u16_be()?);
+            let name = list.take(length)?;
+            if kind == HOST_NAME && !name.is_empty() {
+                return Some(name);
+            }
+        }
+    }
+
+    /// ALPN protocols in order, as sent; empty names are left out.
+    pub fn alpn(&self) -> impl Iterator<Item = &'a [u8]> {
+        alpn_list(self.extension(ExtensionType::ALPN))
+    }
+
+    /// Whether Encrypted ClientHello is offered, as far as can be told.
+    #[must_use]
+    pub fn encrypted_hello(&self) -> EncryptedHello {
+        EncryptedHello::of(self)
+    }
+}
+
+/// A ServerHello or a HelloRetryRequest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerHello<'a> {
+    /// The version chosen: that of `supported_versions`, where it is, else that of the hello.
+    pub version: Version,
+    /// The cipher suite chosen.
+    pub cipher: CipherSuite,
+    /// The protocol chosen by ALPN; in TLS 1.3 it is encrypted.
+    pub alpn: Option<&'a [u8]>,
+    /// Whether it asks the client for another hello: a HelloRetryRequest.
+    pub retry: bool,
+}
+
+/// Reads the body of a ServerHello; `None` when it is not readable up to its compression method.
+#[must_use]
+pub fn server_hello(body: &[u8]) -> Option<ServerHello<'_>> {
+    if let Some(hello) = draft_server_hello(body) {
+        return Some(hello);
+    }
+    let (_, hello) = parse_tls_handshake_server_hello(body).ok()?;
+    // The crate's view of extensions is not used: version, random, session id, cipher and compression stand before.
+    let session_id = hello.session_id.map_or(0, <[u8]>::len);
+    let rest = body.get(2 + 32 + 1 + session_id + 2 + 1..)?;
+    let (extensions, _) = extensions(rest);
+    let chosen = find(&extensions, ExtensionType::SUPPORTED_VERSIONS)
+        .and_then(|body| Reader::new(body).u16_be());
+    Some(ServerHello {
+        version: Version(chosen.unwrap_or(hello.version.0)),
+        cipher: CipherSuite(hello.cipher.0),
+        alpn: alpn_list(find(&extensions, ExtensionType::ALPN)).next(),
+        retry: hello.random == RETRY_RANDOM,
+    })
+}
+
+/// The drafts 18 to 21 of TLS 1.3 had a ServerHello without session id and compression method.
+fn draft_server_hello(body: &[u8]) -> Option<ServerHello<'_>> {
+    let mut reader = Reader::new(body);
+    let version = Version(reader.u16_be()?);
+    version.draft()?;
+    reader.take(32)?;
+    let cipher = CipherSuite(reader.u16_be()?);
+    Some(ServerHello {
+        version,
+        cipher,
+        alpn: None,
+        retry: false,
+    })
+}
+
+/// The first certificate of the body of a Certificate message up to TLS 1.2, in DER form.
+#[must_use]
+pub fn first_certificate(body: &[u8]) -> Option<&[u8]> {
+    match parse_tls_handshake_msg_certificate(body).ok()?.1 {
+        TlsMessageHandshake::Certificate(chain) => chain.cert_chain.first().map(|first| first.data),
+        _ => None,
+    }
+}
+
+/// Whether a value is one of the sixteen that RFC 8701 keeps for GREASE.
+#[must_use]
+pub fn is_grease(value: u16) -> bool {
+    let [high, low] = value.to_be_bytes();
+    high == low && low & 0x0f == 0x0a
+}
+
+/// Octets of a name as text: printable ASCII as it is, all else and `\` as `\DDD`, the decimal value (as RFC 4343,
+/// section 2.1, writes DNS names). At most `max` octets are written.
+#[must_use]
+pub fn escaped(octets: &[u8], max: usize) -> String {
+    let mut text = String::with_capacity(octets.len().min(max));
+    for &octet in octets.iter().take(max) {
+        match octet {
+            b'\\' => text.push_str("\\092"),
+            b' '..=b'~' => text.push(char::from(octet)),
+            _ => {
+                text.push('\\');
+                for divisor in [100, 10, 1] {
+                    text.push(char::from(b'0' + octet / divisor % 10));
+                }
+            }
+        }
+    }
+    text
+}
+
+/// The extensions that follow a hello, up to the first fault, and whether there was none.
+fn extensions(rest: &[u8]) -> (Vec<Extension<'_>>, bool) {
+    let mut found = Vec::new();
+    let mut reader = Reader::new(rest);
+    let Some(length) = reader.u16_be() else {
+        // Before TLS 1.2 a hello may end here.
+        return (found, rest.is_empty());
+    };
+    let length = usize::from(length);
+    let fits = length == reader.left();
+    let mut list = Reader::new(reader.rest().get(..length).unwrap_or(reader.rest()));
+    while !list.is_empty() {
+        let extension = || {
+            let mut at = list;
+            let kind = ExtensionType(at.u16_be()?);
+            let length = usize::from(at.u16_be()?);
+            let body = at.take(length)?;
+            Some((Extension { kind, body }, at))
+        };
+        let Some((extension, behind)) = extension() else {
+            return (found, false);
+        };
+        found.push(extension);
+        list = behind;
+    }
+    (found, fits)
+}
+
+fn find<'a>(extensions: &[Extension<'a>], kind: ExtensionType) -> Option<&'a [u8]> {
+    extensions
+        .iter()
+        .find(|extension| extension.kind == kind)
+        .map(|extension| extension.body)
+}
+
+/// The octets behind a length of one octet; what there is of them when the length is too great.
+fn list_u8(body: &[u8]) -> &[u8] {
+    let Some((&length, list)) = body.split_first() else {
+        return &[];
+    };
+    list.get(..usize::from(length)).unwrap_or(list)
+}
+
+/// The octets behind a length of two octets; what there is of them when the length is too great.
+fn list_u16(body: &[u8]) -> &[u8] {
+    let mut reader = Reader::new(body);
+    let Some(length) = reader.u16_be() else {
+        return &[];
+    };
+    let list = reader.rest();
+    list.get(..usize::from(length)).unwrap_or(list)
+}
+
+fn u16_list(body: &[u8]) -> impl Iterator<Item = u16> {
+    let mut list = Reader::new(list_u16(body));
+    std::iter::from_fn(move || list.u16_be())
+}
+
+fn alpn_list(body: Option<&[u8]>) -> impl Iterator<Item = &[u8]> {
+    let mut list = Reader::new(list_u16(body.unwrap_or_default()));
+    std::iter::from_fn(move || {
+        let length = usize::from(list.u8()?);
+        list.take(length)
+    })
+    .filter(|name| !name.is_empty())
+}
+
+/// Octets of type and length before each handshake message.
+pub(super) const HEADER: usize = 4;
+
+/// The longest body of a handshake message. A post-quantum hello has some 2 KiB, a chain of certificates 3 to 10 KiB;
+/// the longest chains seen in public stay below this.
+pub const MAX_MESSAGE: usize = 1 << 16;
+
+/// How much of a server name is worth keeping: a DNS name has 255 octets at most.
+pub const MAX_SERVER_NAME: usize = 255;
+
+/// How many ALPN protocols are worth keeping: browsers offer 2 or 3, scanners some tens.
+pub const MAX_PROTOCOLS: usize = 64;
+
+/// Name type of SNI (RFC 6066, section 3).
+const HOST_NAME: u8 = 0;
+
+pub(super) const TOO_LONG: &str = "handshake message over 64 KiB";
+
+/// The random of a HelloRetryRequest: the SHA-256 of `HelloRetryRequest` (RFC 8446, section 4.1.3).
+pub(super) const RETRY_RANDOM: [u8; 32] = [
+    0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91,
+    0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
+];
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::testing::assert_same_however_cut;
+    use crate::tls::samples;
+
+    #[test]
+    fn reads_a_message_however_cut() {
+        let octets = samples::message(HandshakeType::CLIENT_HELLO, &samples::chrome("a.example"));
+        assert_same_however_cut(
+            |input| handshake_message(input).map(|message| (message.kind, message.body.to_vec())),
+            &octets,
+        );
+        let too_long = [1, 1, 0, 1];
+        assert_eq!(
+            handshake_message(&too_long),
+            Step::NotThisProtocol(TOO_LONG)
+        );
+    }
+
+    #[test]
+    fn reads_what_a_browser_offers() {
+        let body = samples::chrome("www.example.com");
+        let hello = client_hello(&body).unwrap();
+        assert_eq!(hello.version, Version::TLS_1_2);
+        assert_eq!(hello.highest_version(), Version::TLS_1_3);
+        assert_eq!(hello.server_name(), Some(&b"www.example.com"[..]));
+        assert_eq!(hello.alpn().collect::<Vec<_>>(), [&b"h2"[..], b"http/1.1"]);
+        assert_eq!(
+            hello.groups().collect::<Vec<_>>(),
+            [0x8a8a, 0x1d, 0x17, 0x18]
+        );
+        assert_eq!(hello.point_formats().collect::<Vec<_>>(), [0]);
+        assert_eq!(hello.signature_algorithms().count(), 8);
+        assert_eq!(hello.compression, [0]);
+        assert_eq!(hello.encrypted_hello(), EncryptedHello::None);
+        assert!(hello.whole);
+    }
+
+    #[test]
+    fn a_broken_server_name_does_not_hide_the_alpn_behind_it() {
+        for broken in [
+            vec![],
+            vec![0],
+            vec![0, 9],
+            vec![0, 9, 0, 0, 200, b'x'],
+            vec![0xff; 4],
+        ] {
+            let extensions = [(0, broken), samples::alpn(&["h2"])];
+            let body = samples::client_hello(0x0303, &[47], Some(&extensions));
+            let hello = client_hello(&body).unwrap();
+            assert_eq!(hello.server_name(), None);
+            assert_eq!(hello.alpn().next(), Some(&b"h2"[..]));
+        }
+    }
+
+    #[test]
+    fn finds_the_host_name_behind_another_name_type() {
+        let list = [
+            &[0, 12][..],     // length of the list
+            &[7, 0, 2, 1, 2], // an unknown type
+            &[0, 0, 4],       // host_name
+            b"test",
+        ]
+        .concat();
+        let body = samples::client_hello(0x0303, &[47], Some(&[(0, list)]));
+        let hello = client_hello(&body).unwrap();
+        assert_eq!(hello.server_name(), Some(&b"test"[..]));
+    }
+
+    #[test]
+    fn keeps_the_extensions_before_a_fault() {
+        let extensions = [samples::sni("a.example"), samples::alpn(&["h2"])];
+        let body = samples::client_hello(0x0303, &[47], Some(&extensions));
+        let hello = client_hello(&body[..body.len() - 1]).unwrap();
+        assert!(!hello.whole);
+        assert_eq!(hello.server_name(), Some(&b"a.example"[..]));
+        assert_eq!(hello.extensions.len(), 1);
+    }
+
+    #[test]
+    fn refuses_a_hello_that_ends_before_its_compression_methods() {
+        let body = samples::client_hello(0x0303, &[47, 53], None);
+        for cut in 0..body.len() {
+            assert_eq!(client_hello(&body[..cut]), None, "cut at {cut}");
+        }
+        assert!(client_hello(&body).unwrap().whole);
+    }
+
+    #[test]
+    fn reads_the_servers_choice() {
+        let hello = samples::server_hello(0x0303, [7; 32], 0xc02f, Some(&[samples::alpn(&["h2"])]));
+        let hello = server_hello(&hello).unwrap();
+        assert_eq!(hello.version, Version::TLS_1_2);
+        assert!(hello.version.shows_certificate());
+        assert_eq!(
+            hello.cipher.to_string(),
+            "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"
+        );
+        assert_eq!(hello.alpn, Some(&b"h2"[..]));
+        let hello = samples::server_hello_1_3();
+        let hello = server_hello(&hello).unwrap();
+        assert_eq!((hello.version, hello.retry), (Version::TLS_1_3, false));
+        assert_eq!(hello.cipher.to_string(), "TLS_AES_128_GCM_SHA256");
+        assert!(!hello.version.shows_certificate());
+    }
+
+    #[test]
+    fn knows_a_hello_retry_request_by_its_random() {
+        let body = samples::server_hello(0x0303, RETRY_RANDOM, 0x1301, Some(&[(43, vec![3, 4])]));
+        assert!(server_hello(&body).unwrap().retry);
+    }
+
+    #[test]
+    fn reads_the_short_server_hello_of_the_drafts() {
+        let mut body = vec![0x7f, 0x13]; // draft 19
+        body.extend_from_slice(&[9; 32]); // random
+        body.extend_from_slice(&[0x13, 0x02]); // cipher
+        let hello = server_hello(&body).unwrap();
+        assert_eq!(hello.version.to_string(), "1.3-draft19");
+        assert_eq!(hello.cipher.to_string(), "TLS_AES_256_GCM_SHA384");
+        assert!(!hello.version.shows_certificate());
+    }
+
+    #[test]
+    fn writes_unknown_values_as_numbers() {
+        assert_eq!(Version(0xfb1a).to_string(), "0xfb1a");
+        assert_eq!(CipherSuite(0xfff0).to_string(), "0xfff0");
+    }
+
+    #[test]
+    fn prefers_known_versions_to_unknown_ones() {
+        for (list, wanted) in [
+            (&[4, 0xfb, 0x1a, 3, 3][..], "1.2"),
+            (&[4, 0x7f, 0x13, 3, 3], "1.3-draft19"),
+            (&[4, 3, 4, 0x7f, 0x13], "1.3"),
+            (&[2, 0xfb, 0x1a], "0xfb1a"),
+        ] {
+            let body = samples::client_hello(0x0303, &[47], Some(&[(43, list.to_vec())]));
+            let hello = client_hello(&body).unwrap();
+            assert_eq!(hello.highest_version().to_string(), wanted);
+        }
+    }
+
+    #[test]
+    fn escapes_what_is_not_printable() {
+        assert_eq!(
+            escaped(b"a\\\0\xfc.example", 99),
+            "a\\092\\000\\252.example"
+        );
+        assert_eq!(escaped(b"abcdef", 3), "abc");
+    }
+
+    #[test]
+    fn grease_is_sixteen_values() {
+        let count = (0..=u16::MAX).filter(|&value| is_grease(value)).count();
+        assert_eq!(count, 16);
+        assert!(is_grease(0x0a0a) && is_grease(0xfafa) && !is_grease(0x1a2a));
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics_on_random_bodies(body in prop::collection::vec(any::<u8>(), 0..300)) {
+            let _ = server_hello(&body);
+            let _ = first_certificate(&body);
+            if let Some(hello) = client_hello(&body) {
+                prop_assert_eq!(hello.ja3().len(), 32);
+            }
+        }
+
+        #[test]
+        fn gives_back_names_and_lists(
+            name in "[a-z0-9.-]{1,60}",
+            protocols in prop::collection::vec("[a-z0-9/.]{1,12}", 0..5),
+            ciphers in prop::collection::vec(any::<u16>(), 0..60),
+        ) {
+            let protocols: Vec<&str> = protocols.iter().map(String::as_str).collect();
+            let extensions = [samples::alpn(&protocols), samples::sni(&name)];
+            let body = samples::client_hello(0x0303, &ciphers, Some(&extensions));
+            let hello = client_hello(&body).unwrap();
+            prop_assert_eq!(hello.server_name(), Some(name.as_bytes()));
+            let read: Vec<_> = hello.alpn().map(|p| std::str::from_utf8(p).unwrap()).collect();
+            prop_assert_eq!(read, protocols);
+            prop_assert_eq!(hello.ciphers.iter().map(|c| c.0).collect::<Vec<_>>(), ciphers);
+        }
+    }
+}
