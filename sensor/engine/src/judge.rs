@@ -102,6 +102,7 @@ impl Judge {
 
     /// Takes what a worker found, leaving `facts` empty for the next time, and says what can be said now.
     pub fn take(&mut self, facts: &mut Facts, sink: &mut impl Sink) {
+        let alone = self.inboxes.len() == 1;
         let Some(inbox) = self.inboxes.get_mut(usize::from(facts.worker)) else {
             return;
         };
@@ -110,7 +111,7 @@ impl Judge {
         if let Some(counters) = facts.counters.take() {
             inbox.counters = *counters;
         }
-        if self.inboxes.len() == 1 {
+        if alone {
             // A single worker hands in its facts in their order.
             for observation in facts.observations.drain(..) {
                 self.look(&observation, sink);

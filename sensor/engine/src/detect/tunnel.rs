@@ -282,7 +282,7 @@ fn finding(fact: &Observation, sign: &Sign<'_>, meaning: Meaning, direction: Dir
         ),
     ];
     if let (Grade::Decoded, Some(server)) = (sign.grade, sign.server)
-        && tool.uses_port(fact.flow.transport, server.port)
+        && tool.uses_port(fact.flow.transport.name(), server.port)
     {
         reasons.push(Reason::new(
             "flow.resp_p",
