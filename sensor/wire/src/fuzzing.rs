@@ -30,7 +30,10 @@ pub fn dns(data: &[u8]) {
             assert!(!format!("{:?}", record.data()).is_empty());
             entries += 1;
         }
-        assert!(entries <= length / 5, "more entries than octets can hold");
+        assert!(
+            entries <= length / 5 + 1,
+            "more entries than octets can hold"
+        );
         match walk.ending() {
             Ending::UnderWay => panic!("a walk without an end"),
             Ending::Whole(used) => assert!(used <= length),
