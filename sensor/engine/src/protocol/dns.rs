@@ -138,6 +138,8 @@ impl Exchange {
     const RECENT: usize = 4;
     /// Questions of one message that are looked at. DNS has one; multicast DNS asks for some dozen services at once.
     const MAX_QUESTIONS: usize = 64;
+    /// Questions of one answer for which its records are searched. Honest answers have one; each costs a walk.
+    const MAX_ANSWERED: usize = 4;
 
     fn message(&mut self, from: Side, message: &Message<'_>, emit: &mut Emit<'_>) {
         if message.header.opcode().0 > Opcode::STATEFUL.0 {
@@ -168,33 +170,43 @@ impl Exchange {
 
     fn response(&mut self, from: Side, message: &Message<'_>, emit: &mut Emit<'_>) {
         let (id, client) = (message.header.id, from.other());
-        let mut alone = true;
+        let rcode = DnsRcode(message.rcode().0);
         let several = message
             .header
             .counts
             .first()
             .is_some_and(|&count| count > 1);
+        let mut count = 0;
         for question in questions(message) {
-            alone = false;
             let asked = Asked {
                 id,
                 client,
                 name: &question.name,
                 qtype: question.qtype,
             };
-            let transaction = answer::transaction(message, &question, several, client, emit);
+            let mut transaction = bare(
+                &question.name,
+                question.qtype,
+                client,
+                NameService::Dns,
+                emit,
+            );
+            transaction.rcode = Some(rcode);
+            if count < Self::MAX_ANSWERED {
+                answer::fill(&mut transaction, message, &question.name, several);
+            }
             let asked = self.pending.take(&asked);
             self.answered(asked, id, transaction, emit);
+            count += 1;
+        }
+        if count > 0 {
+            return;
         }
         // A bare refusal names no question: it answers what was asked under its identity.
-        while let (true, Some(asked)) = (alone, self.pending.take_any(id, client)) {
+        while let Some(asked) = self.pending.take_any(id, client) {
             let Some(name) = asked.name() else { continue };
-            let question = Question {
-                name,
-                qtype: asked.qtype,
-                class: dns::Class::IN,
-            };
-            let transaction = answer::transaction(message, &question, several, client, emit);
+            let mut transaction = bare(&name, asked.qtype, client, NameService::Dns, emit);
+            transaction.rcode = Some(rcode);
             self.answered(Some(asked), id, transaction, emit);
         }
     }
@@ -237,11 +249,11 @@ impl Exchange {
     }
 }
 
-/// The questions of a message, of registered classes only: past damage the rest is not to be trusted.
+/// The questions of a message, up to the first that makes no sense: past damage the rest is not to be trusted.
 fn questions(message: &Message<'_>) -> impl Iterator<Item = Question> {
     let mut walk = message.walk();
     std::iter::from_fn(move || walk.question())
-        .take_while(|question| question.class.is_registered())
+        .take_while(Question::is_plausible)
         .take(Exchange::MAX_QUESTIONS)
 }
 

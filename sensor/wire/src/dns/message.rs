@@ -129,8 +129,24 @@ pub struct Question {
     pub name: Name,
     /// The type asked for.
     pub qtype: TypeName,
-    /// The class asked for.
+    /// The class asked for; [`Class::RESERVED`] where the message ends within it.
     pub class: Class,
+}
+
+impl Question {
+    /// Whether it makes sense: a class of the registry, or else a name such as people use. In damaged messages and in
+    /// what is no DNS neither holds as a rule.
+    #[must_use]
+    pub fn is_plausible(&self) -> bool {
+        self.class.is_registered() || self.has_usual_name()
+    }
+
+    /// A name of two labels or more, of the characters that host and service names are made of.
+    pub(super) fn has_usual_name(&self) -> bool {
+        let usual = |octet: &u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_');
+        self.name.labels().all(|label| label.iter().all(usual))
+            && self.name.labels().nth(1).is_some()
+    }
 }
 
 /// A resource record.
@@ -263,7 +279,7 @@ impl<'a> Message<'a> {
 
 /// A cursor over the questions and records of a message. A clone goes on from the same place.
 ///
-/// It stops at the first fault: [`Walk::ending`]. Each step takes at least 5 octets of the message, so a header that lies
+/// It stops at the first fault: [`Walk::ending`]. Each step takes at least 3 octets of the message, all but the last 5, so a header that lies
 /// about its counts costs nothing.
 #[derive(Debug, Clone)]
 pub struct Walk<'a> {
@@ -291,12 +307,10 @@ impl<'a> Walk<'a> {
             return None;
         }
         let name = self.name()?;
-        let [kind, class] = self.fixed(|reader| Some([reader.u16_be()?, reader.u16_be()?]))?;
-        Some(Question {
-            name,
-            qtype: TypeName(kind),
-            class: Class(class),
-        })
+        let qtype = TypeName(self.fixed(Reader::u16_be)?);
+        // Name and type are understood even where the message ends within the class.
+        let class = self.fixed(Reader::u16_be).map_or(Class::RESERVED, Class);
+        Some(Question { name, qtype, class })
     }
 
     /// The next record of any section; none after the last. Skips questions that were not read.
@@ -470,6 +484,18 @@ mod tests {
         assert_eq!(walk.record(), None);
         assert_eq!(walk.ending(), Ending::Cut);
         assert_eq!(walk.record(), None);
+    }
+
+    #[test]
+    fn a_question_counts_without_its_class() {
+        for cut in 31..33 {
+            let mut walk = read(&ANSWER[..cut]).walk();
+            let question = walk.question().unwrap();
+            assert_eq!(question.class, Class::RESERVED);
+            assert!(question.is_plausible());
+            assert_eq!((walk.question(), walk.ending()), (None, Ending::Cut));
+        }
+        assert_eq!(read(&ANSWER[..30]).walk().question(), None);
     }
 
     #[test]

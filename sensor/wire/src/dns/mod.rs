@@ -1,6 +1,6 @@
 //! DNS messages: over UDP and TCP, multicast DNS, LLMNR.
 //!
-//! **In**: a datagram ([`message`]), or the octets of a TCP connection in order ([`Session`], RFC 1035, section 4.2.2).
+//! **In**: a datagram ([`message()`]), or the octets of a TCP connection in order ([`Session`], RFC 1035, section 4.2.2).
 //! **Out**: a [`Message`]: its [`Header`] and a [`Walk`] over questions and records in the order of the wire, with the
 //! [`Data`] of those record types that tell addresses, names or text.
 //!

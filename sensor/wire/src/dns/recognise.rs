@@ -1,7 +1,6 @@
 //! Whether octets are DNS, by themselves.
 
-use super::message::{Ending, Header, Message, Opcode, Question, Walk, message};
-use super::name::Name;
+use super::message::{Ending, Header, Message, Opcode, Walk, message};
 use super::registry::{Class, TypeName};
 use crate::{Reader, Step};
 
@@ -28,7 +27,7 @@ pub fn datagram(octets: &[u8], manner: Manner) -> bool {
                 && question_is_usual(&mut message.walk()) == Some(true)
                 && read_to_the_end(&message)
         }
-        Manner::Lenient => first_entry_is_plausible(&message) == Some(true),
+        Manner::Lenient => first_entry_is_plausible(&message, Part::All) == Some(true),
     }
 }
 
@@ -48,14 +47,19 @@ pub fn stream(octets: &[u8], manner: Manner) -> Step<()> {
     let Step::Done(message, _) = message(shown) else {
         return Step::NeedMore(Header::LENGTH - shown.len());
     };
+    let part = if shown.len() < length {
+        Part::Start
+    } else {
+        Part::All
+    };
     let verdict = match manner {
         Manner::Strict if !header_is_consistent(message.header, length) => Some(false),
         Manner::Strict => question_is_usual(&mut message.walk()),
-        Manner::Lenient => first_entry_is_plausible(&message),
+        Manner::Lenient => first_entry_is_plausible(&message, part),
     };
     match verdict {
         Some(true) => Step::Done((), 2 + Header::LENGTH),
-        None if shown.len() < length => Step::NeedMore(1),
+        None if part == Part::Start => Step::NeedMore(1),
         _ => Step::NotThisProtocol("no DNS message"),
     }
 }
@@ -83,27 +87,21 @@ fn header_is_consistent(header: Header, length: usize) -> bool {
 
 /// Whether the question is one that people ask; none where it is cut.
 fn question_is_usual(walk: &mut Walk<'_>) -> Option<bool> {
-    let Some(question) = walk.question() else {
-        return match walk.ending() {
-            Ending::Cut => None,
-            _ => Some(false),
-        };
-    };
-    let Question { name, qtype, class } = question;
-    Some(
-        matches!(class, Class::IN | Class::CH | Class::ANY)
-            && qtype.mnemonic().is_some()
-            && name_is_usual(&name, qtype),
-    )
-}
-
-/// A name of two labels or more, of the characters that names are made of; or the root, where servers are asked for it.
-fn name_is_usual(name: &Name, qtype: TypeName) -> bool {
-    if name.is_root() {
-        return matches!(qtype, TypeName::NS | TypeName::SOA | TypeName::DNSKEY);
+    let question = walk.question();
+    if walk.ending() == Ending::Cut {
+        return None;
     }
-    let usual = |octet: &u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_');
-    name.labels().all(|label| label.iter().all(usual)) && name.labels().nth(1).is_some()
+    // The root is looked up by resolvers that ask for its servers.
+    Some(question.is_some_and(|question| {
+        matches!(question.class, Class::IN | Class::CH | Class::ANY)
+            && question.qtype.mnemonic().is_some()
+            && (question.has_usual_name()
+                || question.name.is_root()
+                    && matches!(
+                        question.qtype,
+                        TypeName::NS | TypeName::SOA | TypeName::DNSKEY
+                    ))
+    }))
 }
 
 fn read_to_the_end(message: &Message<'_>) -> bool {
@@ -112,8 +110,8 @@ fn read_to_the_end(message: &Message<'_>) -> bool {
     walk.ending() == Ending::Whole(message.octets().len())
 }
 
-/// Whether the first question, or the first record where there is no question, can be read; none where it is cut.
-fn first_entry_is_plausible(message: &Message<'_>) -> Option<bool> {
+/// Whether the first question, or the first record where there is no question, makes sense; none where it is cut.
+fn first_entry_is_plausible(message: &Message<'_>, part: Part) -> Option<bool> {
     let header = message.header;
     if header.opcode().0 > Opcode::STATEFUL.0 {
         return Some(false);
@@ -123,19 +121,26 @@ fn first_entry_is_plausible(message: &Message<'_>) -> Option<bool> {
         return Some(header.is_response());
     }
     let mut walk = message.walk();
-    let class = match walk.question() {
-        Some(question) => Some(question.class),
-        None => walk.record().map(|record| match record.rtype {
-            // There the class is a size.
-            TypeName::OPT => Class::IN,
-            _ => record.class,
-        }),
+    let plausible = match walk.question() {
+        Some(question) => Some(question.is_plausible()),
+        // In an OPT record the class is a size.
+        None => walk
+            .record()
+            .map(|record| record.rtype == TypeName::OPT || record.class.is_registered()),
     };
-    match (class, walk.ending()) {
-        (Some(class), _) => Some(class.is_registered()),
-        (None, Ending::Cut) => None,
-        _ => Some(false),
+    match (walk.ending(), part) {
+        (Ending::Cut, Part::Start) => None,
+        _ => Some(plausible.unwrap_or(false)),
     }
+}
+
+/// How much of a message there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// As much as there will ever be.
+    All,
+    /// Its start; more may come.
+    Start,
 }
 
 #[cfg(test)]

@@ -210,6 +210,8 @@ impl fmt::Display for RcodeName {
 pub struct Class(pub u16);
 
 impl Class {
+    /// Belongs to no message.
+    pub const RESERVED: Self = Self(0);
     /// The internet.
     pub const IN: Self = Self(1);
     /// Chaos: servers tell their version there.

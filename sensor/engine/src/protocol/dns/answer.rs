@@ -4,10 +4,9 @@ use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
 
 use foldhash::fast::FixedState;
-use terrier_wire::dns::{Data, Message, Name, Question, Record, TypeName};
+use terrier_wire::dns::{Data, Message, Name, Record, TypeName};
 
-use crate::observation::{DnsRcode, DnsTransaction, DnsType, NameService, Side};
-use crate::protocol::Emit;
+use crate::observation::DnsTransaction;
 
 /// Records of an answer section that are looked at: more than the 370 that the largest answer without TCP has room for.
 const MAX_RECORDS: usize = 512;
@@ -22,39 +21,33 @@ const MAX_PASSES: usize = 3;
 /// Names of a multicast answer that are handed out.
 const MAX_GROUPS: usize = 64;
 
-/// The answer to a question. Where a message answers `several`, each has its own records only.
-pub(super) fn transaction(
+/// Adds what the answer section says of a question's name. Where a message answers `several`, each has its own records
+/// only.
+pub(super) fn fill(
+    transaction: &mut DnsTransaction,
     message: &Message<'_>,
-    question: &Question,
+    name: &Name,
     several: bool,
-    client: Side,
-    emit: &Emit<'_>,
-) -> DnsTransaction {
-    let chain = Chain::follow(message, &question.name);
-    let mut answers = Vec::new();
+) {
+    let [_, count, ..] = message.header.counts;
+    if count == 0 {
+        return;
+    }
+    let chain = Chain::follow(message, name);
     let mut aliases = Vec::new();
     for record in records(message) {
-        let own = chain.leads_to(&record.owner);
-        if own || !several {
-            let data = record.data();
-            texts(&data, &mut answers);
-            note_alias(&mut aliases, &record.owner, &question.name);
-            if let (TypeName::CNAME | TypeName::DNAME, Data::Name(target)) = (record.rtype, &data) {
-                note_alias(&mut aliases, target, &question.name);
-            }
+        if several && !chain.leads_to(&record.owner) {
+            continue;
+        }
+        let data = record.data();
+        texts(&data, &mut transaction.answers);
+        note_alias(&mut aliases, &record.owner, name);
+        if let (TypeName::CNAME | TypeName::DNAME, Data::Name(target)) = (record.rtype, &data) {
+            note_alias(&mut aliases, target, name);
         }
     }
-    DnsTransaction {
-        query: question.name.to_string(),
-        qtype: DnsType(question.qtype.0),
-        rcode: Some(DnsRcode(message.rcode().0)),
-        answers,
-        transport: emit.flow().transport,
-        client,
-        service: NameService::Dns,
-        addresses: chain.addresses,
-        aliases: aliases.iter().map(Name::to_string).collect(),
-    }
+    transaction.addresses = chain.addresses;
+    transaction.aliases = aliases.iter().map(Name::to_string).collect();
 }
 
 /// A number that is the same for two answers that say the same of the same question.
@@ -159,10 +152,8 @@ impl Chain {
 
     fn take(&mut self, record: &Record<'_>) {
         match record.data() {
-            Data::Name(target) => {
-                if self.names.len() < MAX_CHAIN && !self.leads_to(&target) {
-                    self.names.push(target);
-                }
+            Data::Name(target) if self.names.len() < MAX_CHAIN && !self.leads_to(&target) => {
+                self.names.push(target);
             }
             Data::Address(address) if self.addresses.len() < MAX_ADDRESSES => {
                 self.addresses.push((address, record.ttl()));

@@ -278,6 +278,21 @@ fn a_bare_refusal_answers_what_was_asked_under_its_identity() {
 }
 
 #[test]
+fn an_answer_to_something_else_takes_no_question_away() {
+    let mut driven = Driven::new(Transport::Udp, [40000, 53]);
+    driven.feed(Originator, &query(1, "a.example"));
+    driven.feed(Responder, &answer(1, "b.example", 1));
+    driven.end();
+    assert_eq!(
+        driven.lines(),
+        [
+            r#"b.example A NOERROR ["198.51.100.1"] [2]"#,
+            "a.example A - [] [1]",
+        ]
+    );
+}
+
+#[test]
 fn both_sides_may_ask() {
     let mut driven = Driven::new(Transport::Udp, [53, 53]);
     driven.feed(Originator, &query(1, "a.example"));
@@ -463,4 +478,34 @@ fn a_stream_is_known_by_its_first_frame() {
     assert_eq!(probe(&octets[..20]), Probe::Maybe);
     assert_eq!(probe(&octets), Probe::Yes);
     assert_eq!(probe(b"SSH-2.0-OpenSSH_9.6\r\n"), Probe::No);
+}
+
+proptest::proptest! {
+    #[test]
+    fn hostile_octets_are_taken_and_bounded(
+        pieces in proptest::collection::vec((0_usize..2, 0_u8..4, proptest::collection::vec(proptest::num::u8::ANY, 0..80)), 0..20),
+    ) {
+        for (transport, ports) in [(Transport::Udp, [40000, 53]), (Transport::Tcp, [40000, 53]), (Transport::Udp, [5353, 5353])] {
+            let mut driven = Driven::new(transport, ports);
+            for (side, kind, random) in &pieces {
+                // Random octets alone hardly get beyond the header.
+                let octets = match kind {
+                    0 => random.clone(),
+                    1 => [&query(7, "a.example")[..], random].concat(),
+                    2 => [&answer(7, "a.example", 1)[..12], random].concat(),
+                    _ => framed(&[[&answer(7, "a.example", 1)[..30], random].concat()]),
+                };
+                match driven.feed(Side::BOTH[*side], &octets) {
+                    Progress::More(used) => proptest::prop_assert!(used <= octets.len()),
+                    Progress::Finished | Progress::Violated(_) => break,
+                }
+            }
+            driven.end();
+            for observation in &driven.out {
+                let dns = transaction(observation);
+                proptest::prop_assert!(dns.answers.len() <= DnsTransaction::MAX_ANSWERS);
+                proptest::prop_assert!(dns.query.is_ascii());
+            }
+        }
+    }
 }
