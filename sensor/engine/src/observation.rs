@@ -51,6 +51,8 @@ pub enum Fact {
     RdpClient(RdpClient),
     /// After an RDP Connection Confirm both sides went on, with TLS or MCS: a session.
     RdpWentOn,
+    /// How a log-in by CredSSP inside an RDP session ended, by the sizes of its TLS records: accepted or refused.
+    RdpLogin(AuthResult),
     /// An HTTP/1 request with the status of its answer.
     Http(Http),
     /// A flow whose protocol no decoder knows, with its first octets. Never written out: it is payload.
@@ -71,7 +73,7 @@ impl Fact {
             Self::Rdp(_) => Some("rdp"),
             Self::RdpClient(_) => Some("rdp_client"),
             Self::Http(_) => Some("http"),
-            Self::RdpWentOn | Self::Unknown(_) | Self::FlowEnded(_) => None,
+            Self::RdpWentOn | Self::RdpLogin(_) | Self::Unknown(_) | Self::FlowEnded(_) => None,
         }
     }
 }

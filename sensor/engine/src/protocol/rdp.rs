@@ -5,6 +5,7 @@
 //! | [`Fact::Rdp`] | at the Connection Confirm; without one at the gap that swallowed it, or at the flow's end |
 //! | [`Fact::RdpClient`] | at the MCS Connect Initial, where it is in clear |
 //! | [`Fact::RdpWentOn`] | when after the negotiation both sides have begun with TLS or MCS |
+//! | [`Fact::RdpLogin`] | when with CredSSP the sizes of the TLS records show how the log-in ended |
 //! | [`Fact::Tls`], [`Fact::TlsServer`] | from the TLS inside, which [`super::tls`] decodes |
 //!
 //! A Confirm whose request was not seen is held until the request comes (two interfaces of one capture may be merged out
@@ -12,12 +13,14 @@
 
 use terrier_wire::rdp::{
     self, BuildName, Confirm, ConnectionConfirm, ConnectionRequest, DEFAULT_PORT, KeyboardName,
-    Message,
+    Login, LoginWatch, Message,
 };
 use terrier_wire::{Step, Violation};
 
 use super::{Emit, Opening, Probe, Progress, Protocol, Session as _, tls};
-use crate::observation::{Carrier, Fact, Frames, Rdp, RdpClient, RdpFailure, Side, Transport};
+use crate::observation::{
+    AuthResult, Carrier, Fact, Frames, Rdp, RdpClient, RdpFailure, Side, Transport,
+};
 
 pub(super) const PROTOCOL: Protocol = Protocol {
     name: "rdp",
@@ -35,7 +38,8 @@ fn probe(opening: &Opening<'_>) -> Probe {
     }
 }
 
-/// How many octets pass unread while the other side's are still awaited. In a capture of one side they never come.
+/// How many octets pass unread while the other side's, or the end of a log-in, are still awaited. In a capture of one side
+/// they never come; a log-in takes 4 KiB.
 const MAX_AWAITING: usize = 64 * 1024;
 
 #[derive(Default)]
@@ -50,6 +54,8 @@ struct Session {
     told: bool,
     went_on: [bool; 2],
     inside: Inside,
+    /// With CredSSP, until the log-in's end is known.
+    login: Option<LoginWatch>,
     /// Why the TLS inside could not go on.
     fault: Option<&'static str>,
     /// Octets that passed unread.
@@ -92,6 +98,8 @@ impl super::Session for Session {
     }
 
     fn gap(&mut self, from: Side, length: u64, emit: &mut Emit<'_>) -> Progress {
+        // What the lost records were cannot be made up for.
+        self.login = None;
         if !self.wire.is_tls(from) {
             self.wire.gap(from, length);
             let lost_confirm = self.client == Some(from.other()) && self.confirm.is_none();
@@ -194,18 +202,42 @@ impl Session {
         if matches!(self.inside, Inside::NotYet) {
             let tls = tls::Session::inside(Some(Carrier::Rdp));
             self.inside = Inside::Tls(Box::new(tls));
+            self.login = self.uses_credssp().then(LoginWatch::default);
         }
-        let Inside::Tls(tls) = &mut self.inside else {
-            self.passed += octets.len();
-            return octets.len();
-        };
-        match tls.feed(from, octets, emit) {
-            Progress::More(used) => used,
-            over => {
-                self.take_progress(over);
-                octets.len()
+        let mut used = octets.len();
+        if let Inside::Tls(tls) = &mut self.inside {
+            match tls.feed(from, octets, emit) {
+                Progress::More(taken) => used = taken,
+                over => self.take_progress(over),
             }
+        } else {
+            self.passed += used;
         }
+        self.watch_login(from, octets.get(..used).unwrap_or_default(), emit);
+        used
+    }
+
+    fn watch_login(&mut self, from: Side, octets: &[u8], emit: &mut Emit<'_>) {
+        let Some(watch) = &mut self.login else { return };
+        let login = watch.feed(self.client == Some(from), octets);
+        if watch.is_over() {
+            self.login = None;
+        }
+        let result = match login {
+            Some(Login::Accepted) => AuthResult::Accepted,
+            Some(Login::Refused) => AuthResult::Refused,
+            None => return,
+        };
+        emit.note(&mut self.frames);
+        emit.fact(&self.frames, Fact::RdpLogin(result));
+    }
+
+    fn uses_credssp(&self) -> bool {
+        let selected = self.confirm.and_then(|confirm| confirm.selected());
+        matches!(
+            selected,
+            Some(rdp::Protocol::CREDSSP | rdp::Protocol::CREDSSP_EX)
+        )
     }
 
     fn take_progress(&mut self, progress: Progress) {
@@ -237,7 +269,8 @@ impl Session {
             (Inside::NotYet, Some(client)) => self.wire.is_done(client),
             (Inside::NotYet, None) => Side::BOTH.iter().all(|&side| self.wire.is_done(side)),
         };
-        refused && self.told || self.both_went_on() && read || self.passed > MAX_AWAITING
+        let known = self.both_went_on() && read && self.login.is_none();
+        refused && self.told || known || self.passed > MAX_AWAITING
     }
 
     /// Hands out the negotiation, once, if any of it was seen.
@@ -604,6 +637,58 @@ mod tests {
         assert_eq!(driver.over, Some(Progress::Finished));
         assert!(!driver.negotiation().confirmed);
         assert_eq!(driver.went_on(), 0);
+    }
+
+    /// A TLS record of this content type with a payload of this length.
+    fn record(content: u8, length: u16) -> Vec<u8> {
+        let mut record = vec![content, 0x03, 0x03];
+        record.extend(length.to_be_bytes());
+        record.resize(5 + usize::from(length), 0x5a);
+        record
+    }
+
+    /// The results of log-ins by CredSSP after this Confirm, when the server answers so.
+    fn logins(protocol: u8, answer: &[u8]) -> Vec<AuthResult> {
+        let mut driver = Driver::new();
+        driver.packet(CLIENT, COOKIE_AND_CREDSSP);
+        driver.packet(SERVER, &selected(protocol));
+        let hello = |start: &[u8]| [start, &[0x5a; 36]].concat();
+        driver.packet(CLIENT, &hello(CLIENT_HELLO));
+        driver.packet(SERVER, &hello(SERVER_HELLO));
+        driver.packet(CLIENT, &record(0x17, 110));
+        driver.packet(SERVER, &record(0x17, 224));
+        driver.packet(CLIENT, &record(0x17, 484));
+        driver.packet(SERVER, answer);
+        driver.packet(CLIENT, &record(0x17, 131));
+        driver.end();
+        assert_eq!(driver.went_on(), 1);
+        let results = driver.own().into_iter().filter_map(|fact| match fact {
+            Fact::RdpLogin(result) => Some(*result),
+            _ => None,
+        });
+        results.collect()
+    }
+
+    #[test]
+    fn tells_how_a_log_in_by_credssp_ended() {
+        assert_eq!(logins(2, &record(0x17, 112)), [AuthResult::Accepted]);
+        assert_eq!(logins(8, &record(0x17, 19)), [AuthResult::Refused]);
+        assert_eq!(logins(2, &record(0x15, 26)), [AuthResult::Refused]);
+        // The same sizes without CredSSP mean nothing.
+        assert_eq!(logins(1, &record(0x17, 112)), []);
+    }
+
+    #[test]
+    fn does_not_take_an_mcs_disconnect_for_a_session() {
+        let mut driver = Driver::new();
+        driver.packet(CLIENT, BARE_REQUEST);
+        driver.packet(SERVER, BARE_CONFIRM);
+        driver.packet(CLIENT, &connect_initial("pc21", 18363, 0x409));
+        let disconnect = [0x03, 0x00, 0x00, 0x09, 0x02, 0xf0, 0x80, 0x21, 0x80];
+        driver.packet(SERVER, &disconnect);
+        driver.end();
+        assert_eq!(driver.went_on(), 0);
+        assert_eq!(driver.own().len(), 2);
     }
 
     #[test]

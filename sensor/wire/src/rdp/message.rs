@@ -142,15 +142,18 @@ pub enum Continuation {
     TlsOther(u8),
     /// X.224 data.
     Mcs,
+    /// X.224 data with a disconnect of MCS: xrdp that demands TLS confirms without negotiation and then leaves this way.
+    McsDisconnect,
     /// Another TPDU, by its code: a disconnect request (0x80).
     OtherTpdu(u8),
 }
 
-/// Looks at the first six octets of what follows; takes none of them.
+/// Looks at the first octets of what follows, eight at most; takes none of them.
 #[must_use]
 pub fn continuation(input: &[u8]) -> Step<Continuation> {
     const REFUSED: &str = "neither TLS nor X.224 after the Connection Confirm";
-    let missing = CONTINUATION.saturating_sub(input.len());
+    // Six octets always do for TLS; where data needs more, that is said below.
+    let missing = CONTINUATION.saturating_sub(input.len()).max(1);
     let mut reader = Reader::new(input);
     match input.first() {
         None => Step::NeedMore(missing),
@@ -162,7 +165,7 @@ pub fn continuation(input: &[u8]) -> Step<Continuation> {
                 return Step::NotThisProtocol(REFUSED);
             }
             match (reader.u8(), reader.u8()) {
-                (Some(_), Some(DATA)) => Step::Done(Continuation::Mcs, 0),
+                (Some(_), Some(DATA)) => continuation_in_data(reader, usize::from(length)),
                 (Some(_), Some(code)) => Step::Done(Continuation::OtherTpdu(code), 0),
                 _ => Step::NeedMore(missing),
             }
@@ -182,6 +185,21 @@ pub fn continuation(input: &[u8]) -> Step<Continuation> {
             }
         }
         Some(_) => Step::NotThisProtocol(REFUSED),
+    }
+}
+
+/// By the MCS message in X.224 data, read up to its code. The choice stands in the upper six bits of its first octet.
+fn continuation_in_data(mut reader: Reader<'_>, length: usize) -> Step<Continuation> {
+    if length == SHORTEST_DATA {
+        return Step::Done(Continuation::OtherTpdu(DATA), 0);
+    }
+    let missing = 2usize.saturating_sub(reader.left()).max(1);
+    let (Some(_), Some(choice)) = (reader.u8(), reader.u8()) else {
+        return Step::NeedMore(missing);
+    };
+    match choice >> 2 {
+        DISCONNECT_ULTIMATUM => Step::Done(Continuation::McsDisconnect, 0),
+        _ => Step::Done(Continuation::Mcs, 0),
     }
 }
 
@@ -262,6 +280,8 @@ const PRECONNECTION_V1: usize = 16;
 const PRECONNECTION_V2: usize = 18;
 /// Enough to know a TLS record or a TPDU by.
 const CONTINUATION: usize = 6;
+/// T.125 section 7: DisconnectProviderUltimatum.
+const DISCONNECT_ULTIMATUM: u8 = 8;
 const TLS_HANDSHAKE: u8 = 0x16;
 /// One above the longest record of any version (RFC 5246, 6.2.3: 2^14 + 2048).
 const MAX_TLS_RECORD: u16 = 0x4801;
@@ -454,6 +474,8 @@ mod tests {
             Continuation::TlsOther(0x15),
         );
         check(&data(b"\x7f\x65"), Continuation::Mcs);
+        check(&data(b"\x21\x80"), Continuation::McsDisconnect);
+        check(&data(b""), Continuation::OtherTpdu(0xf0));
         check(
             &tpkt(&[0x06, 0x80, 0, 0, 0, 0, 0]),
             Continuation::OtherTpdu(0x80),

@@ -10,6 +10,7 @@
 //! | TPKT, X.224 class 0 | RFC 2126 (T.123), X.224 13.3, 13.4, 13.7 | `message.rs` |
 //! | negotiation | MS-RDPBCGR 2.2.1.1, 2.2.1.2 | `negotiation.rs` |
 //! | MCS and GCC, settings of both sides | T.125, T.124, MS-RDPBCGR 2.2.1.3, 2.2.1.4 | `mcs.rs`, `settings.rs` |
+//! | sizes of a log-in's TLS records | MS-CSSP 3.1.5 | `login.rs` |
 //! | state of a flow | | `session.rs` |
 //!
 //! Roles do not follow the flow: the client is who sends the Connection Request, also when the server opened the
@@ -24,6 +25,7 @@
 //!
 //! It fails when a side's first message is none of these, or when what follows the Confirm is neither TLS nor X.224.
 
+mod login;
 mod mcs;
 mod message;
 mod negotiation;
@@ -33,6 +35,7 @@ mod session;
 mod settings;
 mod text;
 
+pub use login::{Login, LoginWatch};
 pub use mcs::{connect_initial, connect_response};
 pub use message::{
     Continuation, MAX_PRECONNECTION, Preconnection, Sender, Tpdu, continuation, preconnection,

@@ -203,7 +203,9 @@ impl Session {
                 (Some(Inside::Tls), lossy && content != TLS_ALERT)
             }
             Step::Done(Continuation::Mcs, _) => (Some(Inside::Mcs), true),
-            Step::Done(Continuation::OtherTpdu(_), _) => (None, false),
+            Step::Done(Continuation::OtherTpdu(_) | Continuation::McsDisconnect, _) => {
+                (None, false)
+            }
             Step::NotThisProtocol(_) if lossy => (None, false),
             Step::NotThisProtocol(why) => return Err(Violation(why)),
         };
@@ -435,6 +437,25 @@ mod tests {
                 "Originator request None",
                 "Responder confirm Some(Protocol(1))",
                 "Originator went on Tls",
+            ],
+        );
+    }
+
+    #[test]
+    fn does_not_take_an_mcs_disconnect_for_a_session() {
+        // xrdp that demands TLS, as FreeRDP with /sec:rdp sees it.
+        check(
+            &[
+                (CLIENT, &request(b"Cookie: mstshash=alice\r\n")),
+                (SERVER, BARE_CONFIRM),
+                (CLIENT, &connect_initial(&[core("pc21", 18363, 0x409)])),
+                (SERVER, &data(&[0x21, 0x80])),
+            ],
+            &[
+                "Originator request Some(\"alice\")",
+                "Responder confirm Some(Protocol(0))",
+                "Originator went on Mcs",
+                "Originator client Some(\"pc21\")",
             ],
         );
     }
