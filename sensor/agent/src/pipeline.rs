@@ -19,6 +19,8 @@ struct Stepper {
     seq: u64,
     packets: u64,
     octets: u64,
+    first_ns: Option<i64>,
+    last_ns: Option<i64>,
 }
 
 /// A chunk with the places of its packets and ticks.
@@ -44,6 +46,8 @@ impl Stepper {
         block.ticks.clear();
         for (before, meta) in block.chunk.metas().iter().enumerate() {
             self.octets += u64::from(meta.wire_len);
+            self.first_ns = Some(self.first_ns.map_or(meta.at_ns, |first| first.min(meta.at_ns)));
+            self.last_ns = Some(self.last_ns.map_or(meta.at_ns, |last| last.max(meta.at_ns)));
             if let Some(at_ns) = self.clock.packet(meta.at_ns) {
                 block.ticks.push(Tick { before, at_ns });
             }
@@ -101,6 +105,10 @@ pub struct Progress {
     pub octets: u64,
     /// Jumps of packet time by over an hour.
     pub clock_jumps: u64,
+    /// Time of the earliest packet, in nanoseconds since 1970.
+    pub first_ns: Option<i64>,
+    /// Time of the latest packet.
+    pub last_ns: Option<i64>,
 }
 
 /// How a pipeline is set up.
@@ -164,7 +172,13 @@ impl<S: Sink + Send + 'static> Pipeline<S> {
 
     /// What has been read so far.
     pub fn progress(&self) -> Progress {
-        Progress { packets: self.stepper.packets, octets: self.stepper.octets, clock_jumps: self.stepper.clock.jumps }
+        Progress {
+            packets: self.stepper.packets,
+            octets: self.stepper.octets,
+            clock_jumps: self.stepper.clock.jumps,
+            first_ns: self.stepper.first_ns,
+            last_ns: self.stepper.last_ns,
+        }
     }
 
     /// Looks at the judge and the sink where they are at hand: with several workers only at the end.

@@ -23,6 +23,8 @@ pub struct Counters {
     pub qinq_packets: u64,
     /// Packets that were not decoded down to TCP or UDP, by reason.
     pub undecoded: BTreeMap<Undecoded, u64>,
+    /// Packets that are the same frame as the one before it in their flow and direction, within 100 ms.
+    pub duplicates: u64,
     /// Gaps in streams that a session waited for.
     pub gaps: u64,
     /// Overlapping segments or fragments with different octets.
@@ -54,6 +56,7 @@ impl Counters {
         self.evictions += other.evictions;
         self.vlan_packets += other.vlan_packets;
         self.qinq_packets += other.qinq_packets;
+        self.duplicates += other.duplicates;
         self.gaps += other.gaps;
         self.conflicts += other.conflicts;
         self.fragments_given_up += other.fragments_given_up;

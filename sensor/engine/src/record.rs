@@ -132,7 +132,7 @@ impl Serialize for ObservationRecord<'_> {
             Fact::Rdp(body) => map.serialize_entry("rdp", body)?,
             Fact::RdpClient(body) => map.serialize_entry("rdp_client", body)?,
             Fact::Http(body) => map.serialize_entry("http", body)?,
-            Fact::RdpWentOn | Fact::Unknown(_) | Fact::FlowEnded(_) => {}
+            Fact::RdpWentOn | Fact::RdpLogin(_) | Fact::Unknown(_) | Fact::FlowEnded(_) => {}
         }
         map.end()
     }

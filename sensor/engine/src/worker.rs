@@ -266,6 +266,13 @@ impl Worker {
         let at = self.flow_of(&arrival, packet, facts);
         let flow = self.table.get(at);
         let side = flow.side(from_low);
+        let print = print_of(ip, &arrival.header);
+        let since_ns = packet.at_ns.saturating_sub(flow.last_ns);
+        if print != NO_PRINT && flow.prints[side] == print && since_ns <= DUPLICATE_NS {
+            self.counters.duplicates += 1;
+            return;
+        }
+        flow.prints[side] = print;
         flow.packets[side] = flow.packets[side].saturating_add(packets);
         flow.bytes[side] += on_wire;
         flow.last_ns = flow.last_ns.max(packet.at_ns);
@@ -581,6 +588,48 @@ impl Conversations {
         }
     }
 }
+
+/// A print of what a switch does not change when it copies a frame: a retransmission has another identification.
+#[inline]
+fn print_of(ip: &Ip<'_>, header: &Header<'_>) -> u32 {
+    let (a, b, payload) = match header {
+        Header::Tcp(segment) => (
+            segment.seq,
+            segment.ack ^ u32::from(segment.flags.0) << 24,
+            segment.payload,
+        ),
+        Header::Udp(datagram) => (
+            u32::from(datagram.source_port),
+            u32::from(datagram.destination_port),
+            datagram.payload,
+        ),
+    };
+    // Without an identification an empty segment may well be sent twice.
+    if payload.is_empty() && ip.identification == 0 {
+        return NO_PRINT;
+    }
+    let head = payload
+        .first_chunk::<8>()
+        .map_or(0, |octets| u64::from_le_bytes(*octets));
+    let tail = payload
+        .last_chunk::<8>()
+        .map_or(0, |octets| u64::from_le_bytes(*octets));
+    let mut hash = u64::from(a) << 32 | u64::from(b);
+    for word in [
+        u64::from(ip.identification) << 32 | payload.len() as u64,
+        head,
+        tail,
+    ] {
+        hash = (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        hash ^= hash >> 32;
+    }
+    (hash as u32).max(NO_PRINT + 1)
+}
+
+/// No packet has this print.
+const NO_PRINT: u32 = 0;
+/// A span shows a frame twice at once; TCP repeats a segment after 200 ms at the earliest.
+const DUPLICATE_NS: i64 = 100_000_000;
 
 const SIDES: [Side; 2] = [Side::Originator, Side::Responder];
 

@@ -23,6 +23,8 @@ pub(crate) struct Flow {
     pub(crate) packets: [u32; 2],
     /// Sequence number after the SYN of each side, where [`TcpSeen`] says that it was seen.
     pub(crate) start_seq: [u32; 2],
+    /// Print of the last packet of each side, to know one that the span shows twice.
+    pub(crate) prints: [u32; 2],
     link: Link,
     /// Where its conversation lies while `phase` is [`Phase::Watched`].
     pub(crate) conversation: u32,
@@ -183,6 +185,7 @@ impl FlowTable {
     }
 
     /// How many flows there are.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.index.len()
     }
@@ -215,6 +218,7 @@ impl FlowTable {
             bytes: [0; 2],
             packets: [0; 2],
             start_seq: [0; 2],
+            prints: [0; 2],
             link: Link::default(),
             conversation: u32::MAX,
             vlan: opener.vlan,

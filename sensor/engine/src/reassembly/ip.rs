@@ -198,6 +198,7 @@ mod tests {
             source: Address::v4([10, 0, 0, 1]),
             destination: Address::v4([10, 0, 0, 2]),
             protocol: Protocol::UDP,
+            identification: 0,
             fragment: None,
             payload,
             payload_len: payload.len() as u32,

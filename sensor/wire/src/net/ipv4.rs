@@ -57,6 +57,7 @@ pub(super) fn packet(octets: &[u8]) -> Result<Ip<'_>, Undecoded> {
         source: Address::v4([s0, s1, s2, s3]),
         destination: Address::v4([d0, d1, d2, d3]),
         protocol: Protocol(protocol),
+        identification: u16::from_be_bytes([id_a, id_b]),
         fragment,
         payload,
         payload_len: length(total_len - header_len),

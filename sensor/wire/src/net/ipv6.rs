@@ -29,6 +29,7 @@ pub(super) fn packet(octets: &[u8]) -> Result<Ip<'_>, Undecoded> {
         source,
         destination,
         protocol: Protocol(protocol),
+        identification: 0,
         fragment: None,
         payload: captured,
         payload_len: u32::try_from(promised).unwrap_or(u32::MAX),

@@ -22,6 +22,8 @@ pub struct Ip<'a> {
     pub destination: Address,
     /// Protocol of the payload, behind the extension headers of IPv6.
     pub protocol: Protocol,
+    /// Identification of IPv4; 0 in IPv6, which has none outside of fragments.
+    pub identification: u16,
     /// Where it belongs in a larger packet; `None` when it is whole.
     pub fragment: Option<Fragment>,
     /// What follows, cut to the length the header promises.
