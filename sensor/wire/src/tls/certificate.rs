@@ -110,7 +110,13 @@ fn name_text(name: &X509Name<'_>) -> String {
 }
 
 fn attribute_text(attribute: &AttributeTypeAndValue<'_>, text: &mut String) {
-    let kind = attribute.attr_type().to_id_string();
+    let kind = attribute.attr_type();
+    // The decimal form of a long number takes time that grows with its square.
+    let kind = if kind.as_bytes().len() > MAX_OID {
+        "unknown".to_owned()
+    } else {
+        kind.to_id_string()
+    };
     let value = attribute.attr_value();
     let name = ATTRIBUTES.iter().find(|(oid, _)| *oid == kind);
     text.push_str(name.map_or(kind.as_str(), |(_, name)| name));
@@ -206,6 +212,9 @@ pub const MAX_NAMES: usize = 256;
 /// How many octets of one name or attribute are kept: a DNS name has 255 at most, the longest bound of an attribute in
 /// RFC 5280 is far below.
 pub const MAX_TEXT: usize = 1024;
+
+/// How many octets of an object identifier are written as numbers; those of attributes have some ten.
+const MAX_OID: usize = 32;
 
 /// Attribute types with a short name: section 3 of RFC 4514, then what OpenSSL writes.
 const ATTRIBUTES: &[(&str, &str)] = &[

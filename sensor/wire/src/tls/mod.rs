@@ -21,6 +21,7 @@
 //! |---|---|
 //! | `record` | the record header, and a walk over records in pieces |
 //! | `message` | handshake messages: pure functions |
+//! | `extension` | the walk over extensions, their lists, GREASE |
 //! | `sslv2` | the ClientHello in SSL 2.0 form |
 //! | `ech` | whether Encrypted ClientHello is offered or GREASE |
 //! | `fingerprint` | JA3 and JA4 |
@@ -29,6 +30,7 @@
 
 mod certificate;
 mod ech;
+mod extension;
 mod fingerprint;
 mod message;
 mod record;
@@ -39,11 +41,11 @@ mod sslv2;
 
 pub use certificate::{Certificate, MAX_NAMES, MAX_TEXT};
 pub use ech::EncryptedHello;
+pub use extension::{Extension, ExtensionType, MAX_PROTOCOLS, MAX_SERVER_NAME, escaped, is_grease};
 pub use fingerprint::Ja4Transport;
 pub use message::{
-    CipherSuite, ClientHello, Extension, ExtensionType, HandshakeType, MAX_MESSAGE, MAX_PROTOCOLS,
-    MAX_SERVER_NAME, RawMessage, ServerHello, Version, client_hello, escaped, first_certificate,
-    handshake_message, is_grease, server_hello,
+    CipherSuite, ClientHello, HandshakeType, MAX_MESSAGE, RawMessage, ServerHello, Version,
+    client_hello, first_certificate, handshake_message, server_hello,
 };
 pub use record::{
     ContentType, Fragment, MAX_RECORD, RECORD_HEADER, RecordHeader, Records, opening, record_header,

@@ -69,7 +69,7 @@ pub fn record_header(input: &[u8]) -> Step<RecordHeader> {
 /// Whether a connection opens with a ClientHello or a ServerHello: the strict test by which TLS is recognised.
 ///
 /// It looks through as many records as it needs for the first six octets of the handshake: type, length and version.
-/// Takes no octets: the session reads them again.
+/// Alerts and empty records before are passed over, as servers do; what must follow is strict enough. Takes no octets: the session reads them again.
 #[must_use]
 pub fn opening(input: &[u8]) -> Step<HandshakeType> {
     let mut rest = input;
@@ -82,11 +82,13 @@ pub fn opening(input: &[u8]) -> Step<HandshakeType> {
             Ok(None) => return Step::NeedMore(1),
             Err(Violation(why)) => return Step::NotThisProtocol(why),
         };
-        if fragment.content_type != ContentType::HANDSHAKE {
-            return Step::NotThisProtocol("first TLS record carries no handshake");
-        }
-        if fragment.header.is_some_and(|header| header.length == 0) {
-            return Step::NotThisProtocol("first TLS record is empty");
+        match fragment.content_type {
+            ContentType::HANDSHAKE => {}
+            // A warning, of two octets always.
+            ContentType::ALERT if fragment.header.is_none_or(|header| header.length == 2) => {
+                continue;
+            }
+            _ => return Step::NotThisProtocol("first TLS record carries no handshake"),
         }
         for (slot, octet) in start.iter_mut().skip(have).zip(fragment.octets) {
             *slot = *octet;
@@ -270,10 +272,22 @@ mod tests {
     }
 
     #[test]
+    fn recognises_a_hello_behind_alerts_and_empty_records() {
+        let input = [
+            &[21, 3, 1, 0, 2, 1, 112][..], // a warning
+            &[22, 3, 1, 0, 0],             // an empty record
+            &[22, 3, 1, 0, 54, 1, 0, 0, 50, 3, 3],
+        ]
+        .concat();
+        assert_same_however_cut(opening, &input);
+        assert_eq!(opening(&input), Step::Done(HandshakeType::CLIENT_HELLO, 0));
+    }
+
+    #[test]
     fn takes_nothing_else_for_an_opening() {
         for octets in [
             &[23, 3, 3, 0, 5, 1, 0, 0, 50, 3, 3][..], // application data
-            &[22, 3, 3, 0, 0],                        // an empty record
+            &[21, 3, 3, 0, 26],                       // an encrypted alert
             &[22, 3, 3, 0, 9, 0],                     // HelloRequest
             &[22, 3, 3, 0, 9, 16],                    // ClientKeyExchange
             &[22, 3, 3, 0, 9, 1, 0, 0, 33],           // too short for version and random
