@@ -33,6 +33,7 @@ lab_end() {
         for pid in "${PIDS[@]}"; do kill "$pid" 2>/dev/null; done
         sleep 0.2
         for pid in "${PIDS[@]}"; do kill -9 "$pid" 2>/dev/null; done
+        wait 2>/dev/null   # bash else reports each on the way out
     fi
     for ns in $(ip netns list | cut -d' ' -f1); do ip netns del "$ns"; done
     if ((status)) && [[ ${LAB_KEEP_LOGS:-} ]]; then mkdir -p "$LAB_KEEP_LOGS"; cp -r "$TMP"/*.log "$LAB_KEEP_LOGS"/ 2>/dev/null; fi
@@ -88,6 +89,7 @@ lab_ipv6() {
     in_ns router ip addr add fd00:20::1/64 dev in nodad
     in_ns router ip addr add 2001:db8::1/64 dev out nodad
     in_ns router sysctl -qw net.ipv6.conf.all.forwarding=1
+    sleep 2   # until the bridges' link-local addresses are no longer tentative: before, the router asks for no neighbour
 }
 
 # host NAME ADDRESS: a namespace of that name with the address, on the right bridge, with the router as gateway.
@@ -127,11 +129,13 @@ at() {
 }
 
 # start HOST PROGRAM...: run there in the background; its pid is in $STARTED (every step is an exec, so it is the program's own).
+# A session of its own: smbd ends its whole process group, which else is ours.
 start() {
     local name=$1 log
     shift
     log=$TMP/${#PIDS[@]}-$name.log
-    ip netns exec "$name" unshare --uts sh -c 'hostname "$0"; exec "$@"' "$name" "$@" </dev/null >"$log" 2>&1 &
+    : >"$log"
+    setsid ip netns exec "$name" unshare --uts sh -c 'hostname "$0"; exec "$@"' "$name" "$@" </dev/null >"$log" 2>&1 &
     STARTED=$!
     LOG=$log
     PIDS+=("$STARTED")
@@ -175,7 +179,7 @@ connected() {
 # ---------------------------------------------------------------- names
 
 # answer NAME ADDRESS [ADDRESS]: what the resolver says; all other names do not exist.
-answer() { local IFS=,; printf 'host-record=%s\n' "$*" >>"$TMP/dnsmasq.conf"; }
+answer() { printf "host-record=$1,%s\n" "${@:2}" >>"$TMP/dnsmasq.conf"; }
 record() { printf '%s\n' "$*" >>"$TMP/dnsmasq.conf"; }   # any other line of dnsmasq.conf
 
 resolver() {
@@ -209,14 +213,26 @@ web_server() {
     listening "$1" "$2"
 }
 
+# X displays. X keeps its lock files in /tmp, which scenarios share: each scenario has ten numbers of its own.
+DISPLAYS=$((100 + 10 * INDEX))
+DESKTOP=$DISPLAYS   # the number of the latest server's display
+
+# x_server HOST NUMBER GEOMETRY: a display without network.
+x_server() {
+    local n
+    start "$1" Xvfb ":$2" -screen 0 "$3" -nolisten tcp -noreset
+    for ((n = 0; n < 100; n++)); do
+        if [[ -S /tmp/.X11-unix/X$2 ]] && xdpyinfo -display ":$2" >/dev/null 2>&1; then return 0; fi
+        sleep 0.1
+    done
+    die "no X display :$2: $(tail -n 3 "$LOG")"
+}
+
 # A display for viewers. X's socket is a path here, so one display serves the viewers of all hosts.
 viewer_display() {
-    mkdir -p /tmp/.X11-unix
     ip netns add screen
-    start screen Xvfb :50 -screen 0 640x480x24 -nolisten tcp
-    export DISPLAY=:50
-    local n
-    for ((n = 0; n < 50; n++)); do [[ -S /tmp/.X11-unix/X50 ]] && break; sleep 0.1; done
+    x_server screen "$DISPLAYS" 800x600x24
+    export DISPLAY=:$DISPLAYS
 }
 
 # account NAME PASSWORD: a log-in that exists only in this scenario's mount namespace.
@@ -255,16 +271,21 @@ save() {
     local raw=$TMP/raw/capture.pcap file=$OUT/$1 keep=${KEEP:-} limit=$((${KEEP_KB:-58} * 1000))
     mkdir -p "$(dirname "$file")"
     [[ $keep ]] || keep=$(capinfos -cTrM "$raw" | cut -f2)
+    ((keep)) || die "nothing was captured: $(tail -qn 3 "$TMP"/*.log)"
     while editcap -F "${FORMAT:-pcapng}" -r "$raw" "$TMP/raw/cut" 1-"$keep" && (($(stat -c %s "$TMP/raw/cut") > limit)); do
         keep=$((keep * 9 / 10))
     done
-    cp "$TMP/raw/cut" "$file"
+    case $1 in
+        *.gz) gzip -9nc "$TMP/raw/cut" >"$file" ;;
+        *.zst) zstd -19 -q -c "$TMP/raw/cut" >"$file" ;;
+        *) cp "$TMP/raw/cut" "$file" ;;
+    esac
 }
 
 # ---------------------------------------------------------------- does the capture show what it claims
 
 # expect FILTER [tshark options]: at least one packet matches. refuse: none does.
-matches() { local filter=$1; shift; tshark -n -r "$OUT/$FILE" -Y "$filter" "$@" 2>/dev/null | wc -l; }
+matches() { local filter=$1; shift; tshark -n -r "$TMP/raw/cut" -Y "$filter" "$@" 2>/dev/null | wc -l; }
 expect() { (($(matches "$@"))) || die "$FILE: nothing matches '$1'"; }
 refuse() { ! (($(matches "$@"))) || die "$FILE: something matches '$1'"; }
 
@@ -272,7 +293,7 @@ refuse() { ! (($(matches "$@"))) || die "$FILE: something matches '$1'"; }
 
 made_with() { printf '%s\n' "$@" >>"$TMP/made-with"; }
 deb() { local p; for p in "$@"; do made_with "$p $(dpkg-query -W -f '${Version}' "$p" | sed 's/^[0-9]*://; s/[-+].*//')"; done; }
-pip_version() { "$TOOLS/py/bin/pip" show "$1" 2>/dev/null | sed -n 's/^Version: //p'; }
+pip_version() { "$TOOLS/py/bin/python" -m pip show "$1" 2>/dev/null | sed -n 's/^Version: //p'; }
 npm_version() { node -p "require('$TOOLS/node/node_modules/$1/package.json').version"; }
 
 # ssh_server HOST PORT: OpenSSH with a throw-away host key.
@@ -281,4 +302,26 @@ ssh_server() {
     mkdir -p /run/sshd
     start "$1" /usr/sbin/sshd -D -e -f /dev/null -h "$TMP/ssh_host_key" -p "$2" -o PidFile=none -o UsePAM=no -o AuthorizedKeysFile="$TMP/authorized_keys"
     listening "$1" "$2"
+}
+
+# ---------------------------------------------------------------- other links
+
+# host_on_vlan NAME 10.20.x.y VLAN: a host behind an access port; the frames on bridge `trunk` of the router are tagged.
+host_on_vlan() {
+    local name=$1 address=$2 vlan=$3 n
+    if ! in_ns router ip link show trunk >/dev/null 2>&1; then
+        in_ns router ip link add trunk type bridge mcast_snooping 0
+        in_ns router sysctl -qw net.ipv6.conf.trunk.disable_ipv6=1
+        in_ns router ip link set trunk up
+    fi
+    ip netns add "$name"
+    start router python3 "$HERE/vlan-port.py" "$name" "$vlan" "$(mac_of "$address")" "t-$name"
+    for ((n = 0; n < 50; n++)); do grep -q ready "$LOG" && break; sleep 0.1; done
+    in_ns router sysctl -qw "net.ipv6.conf.t-$name.disable_ipv6=1"
+    in_ns "$name" sysctl -qw net.ipv6.conf.eth0.disable_ipv6=1
+    in_ns router ip link set "t-$name" mtu 1504 master trunk up
+    in_ns router ip link set trunk mtu 1504
+    ip -n "$name" link set lo up
+    ip -n "$name" link set eth0 up
+    ip -n "$name" addr add "$address/16" dev eth0
 }

@@ -157,7 +157,7 @@ mod tests {
         wheel.arm(&mut links, 0, 100 * NS_PER_S);
         wheel.arm(&mut links, 1, 101 * NS_PER_S);
         wheel.arm(&mut links, 2, 101 * NS_PER_S + 5);
-        assert_eq!(drain(&mut wheel, &mut links, 100), []);
+        assert_eq!(drain(&mut wheel, &mut links, 100), [0_u32; 0]);
         assert_eq!(drain(&mut wheel, &mut links, 101), [0]);
         assert_eq!(drain(&mut wheel, &mut links, 102), [1, 2]);
     }
