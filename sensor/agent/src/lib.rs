@@ -1,1 +1,42 @@
-//! Agent.
+//! The agent: the only part of Terrier with I/O, threads, sockets and clocks.
+//!
+//! `capture` brings packets in, `pipeline` shows them to the engine, `output` writes the records, `telemetry` counts.
+//! It is a library only so that the tests can use its readers; the program's interface is its command line.
+
+pub mod capture;
+pub mod cli;
+pub mod exit;
+pub mod output;
+pub mod pipeline;
+pub mod progress;
+pub mod read;
+pub mod run;
+pub mod setup;
+pub mod stats;
+pub mod telemetry;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+/// Runs the command line; the answer is the exit code.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    let done = match &cli.command {
+        cli::Command::Read(args) => read::read(args),
+        cli::Command::Run(args) => run::run(args),
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            tell(&error);
+            error.downcast_ref::<exit::Failure>().map_or(ExitCode::from(exit::UNREADABLE), |failure| failure.code.into())
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the user is told here")]
+fn tell(error: &anyhow::Error) {
+    eprintln!("terrier: {error:#}");
+}

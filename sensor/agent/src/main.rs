@@ -1,1 +1,7 @@
-fn main() {}
+//! The program: `terrier`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    terrier::main()
+}

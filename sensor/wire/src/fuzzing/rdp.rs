@@ -51,4 +51,14 @@ pub fn rdp(input: &[u8]) {
         messages
     };
     assert_eq!(run(1), run(32), "the cut changes the messages");
+
+    let watched = |size: usize| {
+        let mut watch = rdp::LoginWatch::default();
+        let mut sides = octets.chunks(32).zip([true, false].into_iter().cycle());
+        sides.find_map(|(sent, is_client)| {
+            sent.chunks(size)
+                .find_map(|piece| watch.feed(is_client, piece))
+        })
+    };
+    assert_eq!(watched(1), watched(32), "the cut changes the log-in");
 }

@@ -184,6 +184,13 @@ pub fn continuation(input: &[u8]) -> Step<Continuation> {
                 _ => Step::Done(Continuation::TlsOther(content), 0),
             }
         }
+        // A ClientHello in the form of SSL 2.0, as OpenSSL sent it until 1.0.
+        Some(0x80..) if fits(input, &[None, None, Some(1), Some(3)]) => {
+            if input.len() < CONTINUATION {
+                return Step::NeedMore(missing);
+            }
+            Step::Done(Continuation::TlsHandshake, 0)
+        }
         Some(_) => Step::NotThisProtocol(REFUSED),
     }
 }
@@ -469,6 +476,10 @@ mod tests {
             assert_eq!(continuation(input), Step::Done(expected, 0));
         };
         check(&hello(1), Continuation::TlsHandshake);
+        check(
+            &[0x80, 0x2e, 0x01, 0x03, 0x01, 0x00, 0x15],
+            Continuation::TlsHandshake,
+        );
         check(
             &[0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x28],
             Continuation::TlsOther(0x15),

@@ -46,6 +46,8 @@ struct OneSide {
     phase: Phase,
     /// Octets were lost: what comes next need not be what was due.
     lossy: bool,
+    /// Its preconnection PDU came: there is one at most.
+    preconnected: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -134,12 +136,13 @@ impl Session {
         emit: &mut impl FnMut(Message),
     ) -> Result<Did, Violation> {
         match preconnection(input) {
-            Step::Done(message, used) => {
+            Step::Done(message, used) if !self.side(from).preconnected => {
                 emit(Message::Preconnection(message));
+                self.side_mut(from).preconnected = true;
                 return Ok(Did::Consumed(used));
             }
             Step::NeedMore(_) => return Ok(Did::Waits),
-            Step::NotThisProtocol(_) => {}
+            Step::Done(..) | Step::NotThisProtocol(_) => {}
         }
         match tpdu(input) {
             Step::Done(Tpdu::ConnectionRequest { variable }, used) => {
