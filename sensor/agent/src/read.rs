@@ -10,7 +10,7 @@ use terrier_engine::{Judge, JudgeConfig, Limits};
 use crate::capture::{Chunk, Filled, Filter, Merge, Outcome, Problem, Source};
 use crate::cli::ReadArgs;
 use crate::exit;
-use crate::output::{self, Output as _};
+use crate::output::{self, Manner};
 use crate::pipeline::{Pipeline, PipelineConfig};
 use crate::progress::Bar;
 use crate::setup;
@@ -27,7 +27,7 @@ pub fn read(args: &ReadArgs) -> anyhow::Result<ExitCode> {
     let mut filter = shared.filter.as_deref().map(Filter::new).transpose().map_err(exit::usage)?;
     let mut merge = Merge::open(&args.paths);
     let names: Vec<Arc<str>> = merge.outcomes().map(|outcome| setup::path_text(&outcome.path).into()).collect();
-    let sink = output::open(shared, names)?;
+    let sink = output::open(shared, names, Manner::AtTheEnd)?;
     let seed = setup::seed();
     let judge = Judge::new(JudgeConfig {
         home: setup::home(shared),
@@ -58,7 +58,7 @@ pub fn read(args: &ReadArgs) -> anyhow::Result<ExitCode> {
     let captures = merge.outcomes().map(capture_stats).collect();
     let stats = Stats::new(progress, &judge.counters(), captures);
     sink.stats(&stats);
-    let written = sink.finish();
+    let written = sink.flush();
     report_inputs(&merge, filter.as_ref());
     if let Some(path) = &shared.metrics_file {
         let telemetry = Telemetry::new(&judge.verdicts());

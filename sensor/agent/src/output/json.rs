@@ -14,7 +14,7 @@ use super::{Emitted, Output};
 use crate::stats::Stats;
 
 /// Writes records as lines of JSON.
-pub struct JsonLines<W: Write> {
+pub(super) struct JsonLines<W: Write> {
     out: W,
     buffer: Vec<u8>,
     emitted: Emitted,
@@ -25,7 +25,7 @@ pub struct JsonLines<W: Write> {
 
 impl<W: Write> JsonLines<W> {
     /// Writes to `out`, which need not buffer. `captures` are the names of the captures by index.
-    pub fn new(out: W, emitted: Emitted, sensor: String, captures: Vec<Arc<str>>) -> Self {
+    pub(super) fn new(out: W, emitted: Emitted, sensor: String, captures: Vec<Arc<str>>) -> Self {
         Self { out, buffer: Vec::with_capacity(2 * BLOCK), emitted, sensor, captures, failed: None }
     }
 
@@ -90,10 +90,6 @@ impl<W: Write + Send> Output for JsonLines<W> {
             Some(error) => Err(error),
             None => self.out.flush(),
         }
-    }
-
-    fn finish(&mut self) -> io::Result<()> {
-        self.flush()
     }
 }
 

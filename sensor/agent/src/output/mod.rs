@@ -3,40 +3,117 @@
 mod json;
 mod text;
 
-use std::io;
+use std::fs::File;
+use std::io::{self, IsTerminal, Write};
+use std::sync::Arc;
 
-use serde::Serialize;
 use terrier_engine::Sink;
+use terrier_engine::alert::Alert;
+use terrier_engine::detect::{NameSource, Severity};
+use terrier_engine::observation::{FlowEnd, FlowRef, Observation};
 
-pub use json::JsonLines;
-pub use text::Summary;
-
-use crate::cli::Kind;
+use crate::cli::{Format, Kind, Shared};
+use crate::exit::{self, Failure};
+use crate::setup;
 use crate::stats::Stats;
+use json::JsonLines;
 
 /// A form of output.
 pub trait Output: Sink + Send {
     /// Writes the counts at the end.
     fn stats(&mut self, stats: &Stats);
 
-    /// Hands everything that was written to the operating system.
+    /// Hands everything that was written to the operating system. Live output is flushed each second.
+    ///
+    /// # Errors
+    /// The first one that was met since the last call.
     fn flush(&mut self) -> io::Result<()>;
+}
 
-    /// Ends the output; the first error that was met is told now, if not before.
-    fn finish(&mut self) -> io::Result<()>;
+/// The records of a run, on their way to one form.
+pub struct Records {
+    form: Box<dyn Output>,
+    worst: Option<Severity>,
+}
+
+/// Which of the two programs writes: a capture is summed up at its end, an interface told line by line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manner {
+    /// `read`.
+    AtTheEnd,
+    /// `run`.
+    AsItHappens,
+}
+
+/// Opens the output that was asked for. `captures` are the names of the captures by index.
+///
+/// # Errors
+/// When the file cannot be created.
+pub fn open(shared: &Shared, captures: Vec<Arc<str>>, manner: Manner) -> Result<Records, Failure> {
+    let terminal = shared.output.is_none() && io::stdout().is_terminal();
+    let format = match (shared.json, shared.format) {
+        (true, _) => Format::Json,
+        (false, Some(format)) => format,
+        (false, None) if terminal => Format::Text,
+        (false, None) => Format::Json,
+    };
+    let out: Box<dyn Write + Send> = match &shared.output {
+        Some(path) => Box::new(
+            File::create(path).map_err(|error| exit::usage(format!("cannot create {}: {error}", path.display())))?,
+        ),
+        None => Box::new(io::stdout()),
+    };
+    let form: Box<dyn Output> = match (format, manner) {
+        (Format::Json, _) => Box::new(JsonLines::new(out, Emitted::from(&*shared.emit), setup::sensor(), captures)),
+        (Format::Text, Manner::AtTheEnd) => Box::new(text::Summary::new(out, captures, terminal)),
+        (Format::Text, Manner::AsItHappens) => Box::new(text::Lines::new(out, captures, terminal)),
+    };
+    Ok(Records { form, worst: None })
+}
+
+impl Records {
+    /// The worst severity of all alerts so far.
+    #[must_use]
+    pub fn worst(&self) -> Option<Severity> {
+        self.worst
+    }
+
+    /// Writes the counts at the end.
+    pub fn stats(&mut self, stats: &Stats) {
+        self.form.stats(stats);
+    }
+
+    /// See [`Output::flush`].
+    ///
+    /// # Errors
+    /// When something could not be written.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.form.flush()
+    }
+}
+
+impl Sink for Records {
+    fn observation(&mut self, observation: &Observation, protocol: &'static str) {
+        self.form.observation(observation, protocol);
+    }
+
+    fn alert(&mut self, alert: &Alert, opened: bool) {
+        self.worst = self.worst.max(Some(alert.finding.severity));
+        self.form.alert(alert, opened);
+    }
+
+    fn flow(&mut self, flow: &FlowRef, end: &FlowEnd, name: Option<(&str, NameSource)>) {
+        self.form.flow(flow, end, name);
+    }
 }
 
 /// Which kinds of record are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
-pub struct Emitted {
-    /// Findings.
-    pub alerts: bool,
-    /// Facts.
-    pub observations: bool,
-    /// Ended flows.
-    pub flows: bool,
-    /// Counts.
-    pub stats: bool,
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Emitted {
+    alerts: bool,
+    observations: bool,
+    flows: bool,
+    stats: bool,
 }
 
 impl From<&[Kind]> for Emitted {

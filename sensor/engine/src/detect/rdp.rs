@@ -16,7 +16,7 @@ use std::collections::HashMap;
 use super::severity::Sum;
 use super::{Around, Confidence, Detection, Finding, Grade, Reason, Roles, Severity, Subject};
 use crate::home::Direction;
-use crate::observation::{self, Fact, Observation};
+use crate::observation::{self, AuthResult, Fact, Observation, Side};
 
 /// The detections of class `rdp`.
 #[derive(Default)]
@@ -51,6 +51,8 @@ const fn kind(
 }
 
 const SESSION: Kind = kind("rdp.session", "RDP session", Severity::Info, 3, 2);
+/// The same detection, once the sizes of CredSSP's records show that the log-in was accepted.
+const LOGGED_IN: Kind = kind("rdp.session", "RDP session, logged in", Severity::Info, 4, 3);
 const EXPOSED: Kind = kind(
     "rdp.exposed",
     "RDP server reached from the internet",
@@ -101,9 +103,15 @@ impl Detection for Rdp {
                 }
             }
             Fact::RdpWentOn => {
+                // A capture that begins behind the Confirm shows a session all the same.
+                let rdp = self.confirmed.entry(fact.flow.id).or_insert_with(unseen);
+                let roles = Roles::new(&fact.flow, rdp.client, around.home);
+                found.push(finding(&SESSION, fact, rdp, &roles));
+            }
+            Fact::RdpLogin(AuthResult::Accepted) => {
                 if let Some(rdp) = self.confirmed.get(&fact.flow.id) {
                     let roles = Roles::new(&fact.flow, rdp.client, around.home);
-                    found.push(finding(&SESSION, fact, rdp, &roles));
+                    found.push(finding(&LOGGED_IN, fact, rdp, &roles));
                 }
             }
             Fact::FlowEnded(_) => {
@@ -111,6 +119,19 @@ impl Detection for Rdp {
             }
             _ => {}
         }
+    }
+}
+
+/// A negotiation that was not seen.
+fn unseen() -> observation::Rdp {
+    observation::Rdp {
+        cookie: None,
+        routing_token: None,
+        requested: Vec::new(),
+        selected: None,
+        failure: None,
+        client: Side::Originator,
+        confirmed: false,
     }
 }
 
@@ -199,6 +220,9 @@ fn reasons(kind: &Kind, rdp: &observation::Rdp, roles: &Roles) -> Vec<Reason> {
             "both sides",
             "both went on after the Connection Confirm",
         ));
+    }
+    if kind.title == LOGGED_IN.title {
+        reasons.push(Reason::new("rdp.login", "accepted", "by the sizes of CredSSP's records"));
     }
     if kind.id == ODD_PORT.id {
         reasons.push(Reason::new("flow.resp_p", roles.opened_port(), "not 3389"));
