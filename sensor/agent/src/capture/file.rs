@@ -1,0 +1,233 @@
+//! One capture file, pcap or pcapng.
+
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use super::compressed::Compression;
+use super::fault::{Damage, Fault, OpenError};
+use super::octets::{self, Decompress, Octets};
+use super::pcap::{self, Layout, Place};
+use super::pcapng::{self, Sections};
+use super::{CHUNK_OCTETS, Chunk, Filled, Source};
+
+/// A capture file being read, or a capture on standard input.
+pub struct CaptureFile {
+    path: PathBuf,
+    octets: Octets,
+    compression: Option<Compression>,
+    regular: bool,
+    format: Format,
+    place: Place,
+    /// What was read and not used: the beginning of a record whose rest comes with the next read.
+    carry: Vec<u8>,
+    /// Damage that was found behind the packets of the last chunk.
+    found: Option<Fault>,
+    ended: bool,
+}
+
+enum Format {
+    Pcap(Layout),
+    Pcapng(Sections),
+}
+
+impl CaptureFile {
+    /// Opens a file, or standard input for `-`; `capture` is its place in the list of captures.
+    pub fn open(path: &Path, capture: u16) -> Result<Self, OpenError> {
+        Self::open_counted(path, capture, Decompress::Ahead, &Arc::default())
+    }
+
+    pub(super) fn open_counted(
+        path: &Path,
+        capture: u16,
+        decompress: Decompress,
+        read: &Arc<AtomicU64>,
+    ) -> Result<Self, OpenError> {
+        let opened = octets::open(path, decompress, read)?;
+        let (mut octets, compression) = (opened.octets, opened.compression);
+        let mut carry = opened.head;
+        let mut place = Place {
+            capture,
+            frames: 0,
+            offset: 0,
+        };
+        let format = match carry.first_chunk() {
+            Some(&pcapng::MAGIC) => Format::Pcapng(Sections::default()),
+            Some(&magic) if pcap::is_pcap(magic) => {
+                let rest = octets::head(&mut octets, (pcap::HEADER - carry.len()) as u64)
+                    .map_err(|error| unreadable(path, compression, error))?;
+                carry.extend_from_slice(&rest);
+                let Some(&header) = carry.first_chunk() else {
+                    return Err(OpenError::CutHeader {
+                        path: path.into(),
+                        there: carry.len(),
+                    });
+                };
+                place.offset = pcap::HEADER as u64;
+                carry.clear();
+                let version = |(major, minor)| OpenError::Version {
+                    path: path.into(),
+                    major,
+                    minor,
+                };
+                Format::Pcap(pcap::layout(header).map_err(version)?)
+            }
+            _ => {
+                return Err(OpenError::NotACapture {
+                    path: path.into(),
+                    within: compression,
+                    begins: carry,
+                });
+            }
+        };
+        let (path, regular) = (path.into(), opened.regular);
+        Ok(Self {
+            path,
+            octets,
+            compression,
+            regular,
+            format,
+            place,
+            carry,
+            found: None,
+            ended: false,
+        })
+    }
+
+    /// The path it was opened by.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// How many packets have been read.
+    pub fn packets(&self) -> u64 {
+        self.place.frames
+    }
+
+    /// How the capture is compressed.
+    pub fn compression(&self) -> Option<Compression> {
+        self.compression
+    }
+
+    /// Whether it can be opened a second time, and then gives the same.
+    pub(super) fn is_regular(&self) -> bool {
+        self.regular
+    }
+
+    /// Gives the descriptor back until the next `fill`, where that is possible.
+    pub(super) fn park(&mut self) {
+        self.octets.park();
+    }
+
+    /// Enters the whole records of what `chunk` holds; how many octets they took, and the damage behind them.
+    fn walk(&mut self, chunk: &mut Chunk) -> (usize, Option<Fault>) {
+        let (octets, packets) = chunk.split();
+        let walked = match &mut self.format {
+            Format::Pcap(layout) => layout.walk(octets, &mut self.place, packets),
+            Format::Pcapng(sections) => sections.walk(octets, &mut self.place, packets),
+        };
+        let fault = walked.damage.map(|(offset, what)| self.fault(offset, what));
+        self.place.offset += walked.used as u64;
+        (walked.used, fault)
+    }
+
+    /// What is wrong with a capture that ends with `rest`, if anything.
+    fn cut(&self, rest: &[u8]) -> Option<Fault> {
+        let what = match &self.format {
+            Format::Pcap(_) if rest.is_empty() => return None,
+            Format::Pcap(layout) => layout.missing(rest),
+            Format::Pcapng(sections) => sections.missing(rest)?,
+        };
+        Some(self.fault(self.place.offset, what))
+    }
+
+    fn unread(&self, error: &io::Error, unused: usize) -> Fault {
+        let text = error.to_string();
+        match self.compression {
+            Some(by) => self.fault(
+                self.place.offset + unused as u64,
+                Damage::Compressed { by, text },
+            ),
+            None => self.fault(self.place.offset + unused as u64, Damage::Read(text)),
+        }
+    }
+
+    fn fault(&self, offset: u64, what: Damage) -> Fault {
+        Fault {
+            path: self.path.clone(),
+            offset,
+            frame: self.place.frames + 1,
+            what,
+        }
+    }
+
+    fn end_with(&mut self, fault: Option<Fault>) -> Result<Filled, Fault> {
+        self.ended = true;
+        fault.map_or(Ok(Filled::End), Err)
+    }
+}
+
+impl Source for CaptureFile {
+    fn fill(&mut self, chunk: &mut Chunk) -> Result<Filled, Fault> {
+        chunk.clear();
+        if let Some(fault) = self.found.take() {
+            return self.end_with(Some(fault));
+        }
+        if self.ended {
+            return Ok(Filled::End);
+        }
+        chunk.make_room(self.carry.len());
+        chunk.unwritten()[..self.carry.len()].copy_from_slice(&self.carry);
+        chunk.written(self.carry.len());
+        self.carry.clear();
+        loop {
+            // A record that fills the whole chunk is not all there. No record that passes its checks is longer than
+            // a chunk of full size, so this ends.
+            if chunk.room_left() == 0 {
+                chunk.make_room((chunk.room() * 2).clamp(SMALLEST_READ, 2 * CHUNK_OCTETS));
+            }
+            // One read, and what it brought is handed on: from a pipe, that is what there is now.
+            match self.octets.read(chunk.unwritten()) {
+                Ok(0) => {
+                    let fault = self.cut(chunk.split().0);
+                    chunk.clear();
+                    return self.end_with(fault);
+                }
+                Ok(step) => chunk.written(step),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => {
+                    let fault = self.unread(&error, chunk.split().0.len());
+                    chunk.clear();
+                    return self.end_with(Some(fault));
+                }
+            }
+            let (used, fault) = self.walk(chunk);
+            if chunk.is_empty() {
+                if fault.is_some() {
+                    chunk.clear();
+                    return self.end_with(fault);
+                }
+                chunk.drop_front(used);
+                continue;
+            }
+            self.found = fault;
+            chunk.cut_off(used, &mut self.carry);
+            return Ok(Filled::More);
+        }
+    }
+}
+
+fn unreadable(path: &Path, compression: Option<Compression>, error: io::Error) -> OpenError {
+    match compression {
+        Some(by) => OpenError::Compressed {
+            path: path.into(),
+            by,
+            text: error.to_string(),
+        },
+        None => OpenError::from_io(path, error),
+    }
+}
+
+/// The least that is read at once, when a caller's chunk has no room at all.
+const SMALLEST_READ: usize = 4 << 10;
