@@ -82,3 +82,47 @@ pub(super) fn error_text(error: &pcap::Error) -> String {
         other => other.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An IPv4 header with UDP, and ports 53 and 9.
+    const DATAGRAM: [u8; 28] = [
+        0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17, 0, 0, 127, 0, 0, 1, 127, 0, 0, 1, 0, 53, 0, 9, 0, 8, 0,
+        0,
+    ];
+
+    #[test]
+    fn applies_the_expression_to_each_link_type() {
+        let mut filter = Filter::new("udp port 53").unwrap();
+        let framed = [&[0; 12][..], &[0x08, 0x00], &DATAGRAM].concat();
+        assert!(filter.matches(LinkType::ETHERNET, &framed));
+        assert!(!filter.matches(LinkType::ETHERNET, &DATAGRAM));
+        assert!(filter.matches(LinkType::RAW, &DATAGRAM));
+        assert!(filter.matches(LinkType::IPV4, &DATAGRAM));
+        assert!(!filter.matches(LinkType::RAW, &DATAGRAM[..10]));
+        assert!(!filter.matches(LinkType::RAW, &[]));
+        assert_eq!(filter.unfit().count(), 0);
+    }
+
+    #[test]
+    fn says_where_it_cannot_be_applied() {
+        let mut filter = Filter::new("vlan 7").unwrap();
+        assert!(!filter.matches(LinkType::RAW, &DATAGRAM));
+        let unfit: Vec<_> = filter.unfit().map(|(link, _)| link).collect();
+        assert_eq!(unfit, [LinkType::RAW]);
+    }
+
+    #[test]
+    fn refuses_what_is_no_expression() {
+        let error = Filter::new("udp prot 53").err().unwrap();
+        assert!(
+            error
+                .to_string()
+                .starts_with("filter expression `udp prot 53`: "),
+            "{error}"
+        );
+        assert!(Filter::new("udp\0").is_err());
+    }
+}

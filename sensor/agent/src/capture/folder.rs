@@ -48,3 +48,60 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>, OpenError> {
     paths.sort();
     Ok(paths)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+    use std::os::unix::net::UnixListener;
+
+    use super::super::testing::Folder;
+    use super::*;
+
+    fn names(folder: &Folder) -> Vec<String> {
+        let name = |path: PathBuf| {
+            path.strip_prefix(folder.path())
+                .unwrap()
+                .display()
+                .to_string()
+        };
+        captures_below(folder.path())
+            .into_iter()
+            .map(|found| name(found.unwrap()))
+            .collect()
+    }
+
+    #[test]
+    fn lists_files_of_all_depths_in_the_order_of_their_paths() {
+        let folder = Folder::new();
+        for name in ["b/2", "a", "b/10", "b.x", "c/d/e/f", "0"] {
+            folder.file(name, b"");
+        }
+        assert_eq!(names(&folder), ["0", "a", "b/10", "b/2", "b.x", "c/d/e/f"]);
+    }
+
+    #[test]
+    fn follows_links_but_never_in_a_circle() {
+        let folder = Folder::new();
+        folder.file("a/x", b"");
+        symlink(folder.path(), folder.path().join("a/up")).unwrap();
+        symlink("x", folder.path().join("a/y")).unwrap();
+        symlink("nowhere", folder.path().join("dangling")).unwrap();
+        symlink("itself", folder.path().join("itself")).unwrap();
+        assert_eq!(names(&folder), ["a/x", "a/y"]);
+    }
+
+    #[test]
+    fn leaves_out_what_is_no_file() {
+        let folder = Folder::new();
+        let _socket = UnixListener::bind(folder.path().join("socket")).unwrap();
+        assert_eq!(names(&folder), [""; 0]);
+    }
+
+    #[test]
+    fn names_a_folder_that_cannot_be_listed() {
+        let folder = Folder::new();
+        let missing = folder.path().join("missing");
+        let found = captures_below(&missing);
+        assert!(matches!(found.as_slice(), [Err(OpenError::Missing(path))] if *path == missing));
+    }
+}

@@ -318,8 +318,10 @@ impl LiveError {
         // The crate hands on libpcap's words and not its error codes.
         let says = |part: &str| text.contains(part);
         if says("CAP_NET_RAW") || says("ermission") || says("not permitted") {
-            let program =
-                std::env::current_exe().unwrap_or_else(|_| "terrier".into()).display().to_string();
+            let program = std::env::current_exe()
+                .unwrap_or_else(|_| "terrier".into())
+                .display()
+                .to_string();
             return Self::NoPermission { interface, program };
         }
         let devices = Device::list().unwrap_or_default();
@@ -379,3 +381,6 @@ const LOOK_EACH: Duration = Duration::from_secs(1);
 
 /// No more packets than this in one chunk, so that the clock of a busy link moves on in small steps.
 const MAX_PACKETS: usize = 8_192;
+
+#[cfg(test)]
+mod tests;

@@ -415,3 +415,6 @@ const MAX_OPEN: usize = 256;
 
 /// So many packets in a row go through uncopied, even if a chunk that is not full must go before them.
 const WORTH_A_CHUNK: usize = 64;
+
+#[cfg(test)]
+mod tests;

@@ -230,3 +230,160 @@ const PATCHED: u32 = 0xa1b2_cd34;
 const RECORD: usize = 16;
 /// A patched record goes on with the interface's index, the protocol and the packet's type.
 const PATCHED_RECORD: usize = 24;
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{self, Pcap, read_octets};
+    use super::*;
+
+    const ORDERS: [Order; 2] = [Order::Big, Order::Little];
+
+    #[test]
+    fn reads_both_byte_orders_and_all_kinds_of_record() {
+        for order in ORDERS {
+            for (magic, unit_ns) in [
+                (testing::MICROSECONDS, 1_000),
+                (testing::NANOSECONDS, 1),
+                (testing::PATCHED, 1_000),
+            ] {
+                let file = Pcap::new(order, magic, 1)
+                    .record(1_700_000_000, 7, b"first")
+                    .cut_record(1_700_000_001, 999_999, b"", 60)
+                    .cut_record(u32::MAX, 0, b"third", 1_500);
+                let (seen, fault) = read_octets(&file.octets);
+                assert_eq!(fault, None);
+                let told: Vec<_> = seen
+                    .iter()
+                    .map(|seen| {
+                        (
+                            seen.frame,
+                            seen.at_ns,
+                            seen.wire_len,
+                            seen.octets.as_slice(),
+                        )
+                    })
+                    .collect();
+                assert_eq!(
+                    told,
+                    [
+                        (1, 1_700_000_000_000_000_000 + 7 * unit_ns, 5, &b"first"[..]),
+                        (2, 1_700_000_001_000_000_000 + 999_999 * unit_ns, 60, b""),
+                        (3, 4_294_967_295_000_000_000, 1_500, b"third"),
+                    ]
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn carries_a_fraction_of_more_than_a_second() {
+        let file = Pcap::new(Order::Little, testing::MICROSECONDS, 1)
+            .record(10, 2_500_000, b"x")
+            .record(10, u32::MAX, b"y");
+        let (seen, fault) = read_octets(&file.octets);
+        assert_eq!(fault, None);
+        assert_eq!(seen[0].at_ns, 12_500_000_000);
+        assert_eq!(seen[1].at_ns, 10_000_000_000 + 4_294_967_295_000);
+    }
+
+    #[test]
+    fn masks_what_stands_above_the_link_type() {
+        // FCS length 4 with its flag, and a class.
+        for link in [0x5000_0000 | 1, 0x0224_0000 | 1, 1] {
+            let file = Pcap::new(Order::Big, testing::MICROSECONDS, link).record(1, 0, b"x");
+            assert_eq!(read_octets(&file.octets).0[0].link, 1);
+        }
+        let sll2 = Pcap::new(Order::Little, testing::MICROSECONDS, 276).record(1, 0, b"x");
+        assert_eq!(read_octets(&sll2.octets).0[0].link, LinkType::LINUX_SLL2.0);
+    }
+
+    #[test]
+    fn turns_the_swapped_lengths_of_old_versions_around() {
+        let mut old = Pcap::with_version(Order::Big, testing::MICROSECONDS, 1, 2);
+        old.header(1, 0, 60, 3);
+        old.octets.extend(b"abc");
+        old.header(2, 0, 2, 2);
+        old.octets.extend(b"de");
+        let (seen, fault) = read_octets(&old.octets);
+        assert_eq!(fault, None);
+        assert_eq!(
+            (seen[0].octets.as_slice(), seen[0].wire_len),
+            (&b"abc"[..], 60)
+        );
+        assert_eq!(
+            (seen[1].octets.as_slice(), seen[1].wire_len),
+            (&b"de"[..], 2)
+        );
+    }
+
+    #[test]
+    fn takes_packets_longer_than_the_snaplen_but_none_longer_than_any() {
+        let longest = vec![7; MAX_PACKET as usize];
+        let mut file = Pcap::new(Order::Little, testing::MICROSECONDS, 1)
+            .record(1, 0, &longest)
+            .record(2, 0, b"x");
+        let damaged_at = file.octets.len() as u64;
+        file.header(3, 0, MAX_PACKET + 1, MAX_PACKET + 1);
+        let (seen, fault) = read_octets(&file.octets);
+        assert_eq!(seen.len(), 2);
+        assert!(seen[0].octets == longest);
+        let fault = fault.unwrap();
+        assert_eq!(
+            (fault.offset, fault.frame, &fault.what),
+            (damaged_at, 3, &Damage::TooLong(262_145))
+        );
+        assert_eq!(
+            fault.to_string(),
+            format!(
+                "capture: damaged at frame 3 (offset {damaged_at}): it claims 262145 octets, and no packet has more than 262144"
+            )
+        );
+    }
+
+    #[test]
+    fn a_wire_length_is_never_less_than_what_was_captured() {
+        let file = Pcap::new(Order::Little, testing::MICROSECONDS, 1).cut_record(1, 0, b"abc", 0);
+        assert_eq!(read_octets(&file.octets).0[0].wire_len, 3);
+    }
+
+    #[test]
+    fn every_cut_keeps_the_packets_before_it_and_names_the_place() {
+        for magic in [testing::MICROSECONDS, testing::PATCHED] {
+            let mut file = Pcap::new(Order::Big, magic, 1);
+            let mut ends = vec![file.octets.len()];
+            for packet in [&b"first packet"[..], b"", b"third"] {
+                file = file.record(1, 2, packet);
+                ends.push(file.octets.len());
+            }
+            for cut in HEADER..=file.octets.len() {
+                let whole = ends.iter().filter(|&&end| end <= cut).count() - 1;
+                let (seen, fault) = read_octets(&file.octets[..cut]);
+                assert_eq!(seen.len(), whole, "cut at {cut}");
+                assert_eq!(fault.is_none(), ends.contains(&cut), "cut at {cut}");
+                if let Some(fault) = fault {
+                    assert_eq!(
+                        (fault.offset, fault.frame),
+                        (ends[whole] as u64, whole as u64 + 1),
+                        "cut at {cut}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn says_where_a_capture_is_cut() {
+        let file = Pcap::new(Order::Little, testing::MICROSECONDS, 1)
+            .record(1, 0, b"0123")
+            .record(2, 0, &[0; 60]);
+        let cut = |at: usize| read_octets(&file.octets[..at]).1.unwrap().to_string();
+        assert_eq!(
+            cut(72),
+            "capture: cut in the middle of frame 2 (offset 44): 60 octets promised, 12 there"
+        );
+        assert_eq!(
+            cut(50),
+            "capture: cut in a header before frame 2 (offset 44): 16 octets needed, 6 there"
+        );
+    }
+}

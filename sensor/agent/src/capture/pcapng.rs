@@ -42,7 +42,7 @@ enum Resolution {
     /// One unit is so many nanoseconds.
     Nanoseconds(u64),
     /// So many units are one nanosecond.
-    PerNanosecond(u64),
+    PerNanosecond(i128),
     /// One unit is 2 to the minus so many seconds.
     Binary(u8),
 }
@@ -420,7 +420,7 @@ impl Clock {
     fn nanoseconds(self, stamp: u64) -> i64 {
         let since = match self.resolution {
             Resolution::Nanoseconds(unit) => i128::from(stamp) * i128::from(unit),
-            Resolution::PerNanosecond(units) => i128::from(stamp / units),
+            Resolution::PerNanosecond(units) => i128::from(stamp) / units,
             // A time stamp of 64 bits times 30 bits of nanoseconds a second stays below 94 bits.
             Resolution::Binary(exponent) => (i128::from(stamp) * 1_000_000_000) >> exponent,
         };
@@ -438,8 +438,8 @@ impl Resolution {
         }
         match u32::from(exponent).checked_sub(9) {
             None | Some(0) => Self::Nanoseconds(10_u64.pow(9 - u32::from(exponent))),
-            // No 64 bits of such small units make a nanosecond.
-            Some(finer) => Self::PerNanosecond(10_u64.checked_pow(finer).unwrap_or(u64::MAX)),
+            // No time stamp of 64 bits makes a nanosecond of the smallest units.
+            Some(finer) => Self::PerNanosecond(10_i128.checked_pow(finer).unwrap_or(i128::MAX)),
         }
     }
 }
@@ -494,3 +494,6 @@ const MAX_BLOCK: u32 = CHUNK_OCTETS as u32;
 const MAX_INTERFACES: usize = 1 << 16;
 
 const SHORT_PACKET: Damage = Damage::Block("a packet block that is too short");
+
+#[cfg(test)]
+mod tests;
