@@ -44,7 +44,12 @@ pub struct Shared {
     pub workers: u16,
 
     /// Which records to write
-    #[arg(long, value_name = "KIND", value_delimiter = ',', default_value = "alert,incident")]
+    #[arg(
+        long,
+        value_name = "KIND",
+        value_delimiter = ',',
+        default_value = "alert,incident"
+    )]
     pub emit: Vec<Kind>,
 
     /// How to write them [default: text on a terminal, else json]
@@ -147,7 +152,10 @@ fn home_net(text: &str) -> Result<IpNet, String> {
     if network.trunc() == network {
         Ok(network)
     } else {
-        Err(format!("the address has bits beyond its prefix; did you mean {}?", network.trunc()))
+        Err(format!(
+            "the address has bits beyond its prefix; did you mean {}?",
+            network.trunc()
+        ))
     }
 }
 
@@ -165,8 +173,13 @@ mod tests {
     #[test]
     fn takes_networks_and_addresses_and_tells_what_is_wrong() {
         assert!(home_net("10.0.0.0/8").is_ok());
-        assert_eq!(home_net("fd00::1").map(|network| network.prefix_len()), Ok(128));
-        assert!(home_net("10.0.0.1/8").is_err_and(|text| text.contains("did you mean 10.0.0.0/8?")));
+        assert_eq!(
+            home_net("fd00::1").map(|network| network.prefix_len()),
+            Ok(128)
+        );
+        assert!(
+            home_net("10.0.0.1/8").is_err_and(|text| text.contains("did you mean 10.0.0.0/8?"))
+        );
         assert!(home_net("home").is_err_and(|text| text.contains("like 10.0.0.0/8")));
     }
 }

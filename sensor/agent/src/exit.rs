@@ -28,17 +28,26 @@ pub struct Failure {
 
 /// Wrong usage or configuration.
 pub fn usage(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Failure {
-    Failure { code: USAGE, source: source.into() }
+    Failure {
+        code: USAGE,
+        source: source.into(),
+    }
 }
 
 /// An input that could not be read, or watched.
 pub fn unreadable(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Failure {
-    Failure { code: UNREADABLE, source: source.into() }
+    Failure {
+        code: UNREADABLE,
+        source: source.into(),
+    }
 }
 
 /// No permission to capture.
 pub fn no_permission(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Failure {
-    Failure { code: NO_PERMISSION, source: source.into() }
+    Failure {
+        code: NO_PERMISSION,
+        source: source.into(),
+    }
 }
 
 /// What a failure to write the records means: a reader that has had enough, such as `head`, is none.
@@ -50,7 +59,10 @@ pub fn output(written: io::Result<()>, shared: &Shared) -> Result<(), Failure> {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         Err(error) => {
-            let to = shared.output.as_ref().map_or_else(|| "standard output".to_owned(), |path| path.display().to_string());
+            let to = shared.output.as_ref().map_or_else(
+                || "standard output".to_owned(),
+                |path| path.display().to_string(),
+            );
             Err(unreadable(format!("cannot write records to {to}: {error}")))
         }
     }
@@ -59,7 +71,10 @@ pub fn output(written: io::Result<()>, shared: &Shared) -> Result<(), Failure> {
 /// The exit code of a run that came to its end.
 #[must_use]
 pub fn code(unreadable: bool, worst: Option<Severity>, shared: &Shared) -> ExitCode {
-    let found = shared.fail_on.zip(worst).is_some_and(|(least, worst)| worst >= Severity::from(least));
+    let found = shared
+        .fail_on
+        .zip(worst)
+        .is_some_and(|(least, worst)| worst >= Severity::from(least));
     match (unreadable, found) {
         (true, _) => UNREADABLE.into(),
         (false, true) => FOUND.into(),

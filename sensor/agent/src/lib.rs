@@ -31,7 +31,11 @@ pub fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             tell(&error);
-            error.downcast_ref::<exit::Failure>().map_or(ExitCode::from(exit::UNREADABLE), |failure| failure.code.into())
+            error
+                .downcast_ref::<exit::Failure>()
+                .map_or(ExitCode::from(exit::UNREADABLE), |failure| {
+                    failure.code.into()
+                })
         }
     }
 }

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
-use terrier_engine::{Clock, END_OF_INPUT, Facts, Judge, Limits, Packet, Sink, Worker, WorkerConfig};
+use terrier_engine::{
+    Clock, END_OF_INPUT, Facts, Judge, Limits, Packet, Sink, Worker, WorkerConfig,
+};
 
 use crate::capture::Chunk;
 
@@ -46,7 +48,10 @@ impl Stepper {
         block.ticks.clear();
         for (before, meta) in block.chunk.metas().iter().enumerate() {
             self.octets += u64::from(meta.wire_len);
-            self.first_ns = Some(self.first_ns.map_or(meta.at_ns, |first| first.min(meta.at_ns)));
+            self.first_ns = Some(
+                self.first_ns
+                    .map_or(meta.at_ns, |first| first.min(meta.at_ns)),
+            );
             self.last_ns = Some(self.last_ns.map_or(meta.at_ns, |last| last.max(meta.at_ns)));
             if let Some(at_ns) = self.clock.packet(meta.at_ns) {
                 block.ticks.push(Tick { before, at_ns });
@@ -129,15 +134,31 @@ pub struct Pipeline<S: Sink + Send + 'static> {
 }
 
 enum Engine<S: Sink + Send + 'static> {
-    Inline { worker: Box<Worker>, judge: Box<Judge>, sink: S, facts: Facts, block: Block },
-    Threads { workers: Vec<SyncSender<Arc<Block>>>, threads: Vec<JoinHandle<()>>, judge: JoinHandle<(Box<Judge>, S)>, spare: Receiver<Block> },
+    Inline {
+        worker: Box<Worker>,
+        judge: Box<Judge>,
+        sink: S,
+        facts: Facts,
+        block: Block,
+    },
+    Threads {
+        workers: Vec<SyncSender<Arc<Block>>>,
+        threads: Vec<JoinHandle<()>>,
+        judge: JoinHandle<(Box<Judge>, S)>,
+        spare: Receiver<Block>,
+    },
 }
 
 impl<S: Sink + Send + 'static> Pipeline<S> {
     /// Starts the workers. The judge must have been made for as many.
     pub fn start(config: PipelineConfig, judge: Judge, sink: S) -> Self {
         let worker = |index| {
-            Worker::new(WorkerConfig { index, count: config.workers, seed: config.seed, limits: config.limits })
+            Worker::new(WorkerConfig {
+                index,
+                count: config.workers,
+                seed: config.seed,
+                limits: config.limits,
+            })
         };
         let engine = if config.workers <= 1 {
             Engine::Inline {
@@ -150,7 +171,10 @@ impl<S: Sink + Send + 'static> Pipeline<S> {
         } else {
             threads((0..config.workers).map(worker).collect(), judge, sink)
         };
-        Self { stepper: Stepper::default(), engine }
+        Self {
+            stepper: Stepper::default(),
+            engine,
+        }
     }
 
     /// Works on a chunk; what is left in it has no meaning.
@@ -198,7 +222,12 @@ impl<S: Sink + Send + 'static> Pipeline<S> {
         let progress = self.progress();
         match self.engine {
             Engine::Inline { judge, sink, .. } => (judge, sink, progress),
-            Engine::Threads { workers, threads, judge, .. } => {
+            Engine::Threads {
+                workers,
+                threads,
+                judge,
+                ..
+            } => {
                 drop(workers);
                 for thread in threads {
                     thread.join().expect("a worker does not panic");
@@ -211,7 +240,13 @@ impl<S: Sink + Send + 'static> Pipeline<S> {
 
     fn push(&mut self, fill: impl FnOnce(&mut Stepper, &mut Block)) {
         match &mut self.engine {
-            Engine::Inline { worker, judge, sink, facts, block } => {
+            Engine::Inline {
+                worker,
+                judge,
+                sink,
+                facts,
+                block,
+            } => {
                 fill(&mut self.stepper, block);
                 drive(worker, block, facts);
                 judge.take(facts, sink);
@@ -255,7 +290,12 @@ fn threads<S: Sink + Send + 'static>(workers: Vec<Worker>, judge: Judge, sink: S
         }));
     }
     let judge = std::thread::spawn(move || run_judge(judge, sink, facts));
-    Engine::Threads { workers: senders, threads: handles, judge, spare }
+    Engine::Threads {
+        workers: senders,
+        threads: handles,
+        judge,
+        spare,
+    }
 }
 
 fn run_judge<S: Sink>(mut judge: Judge, mut sink: S, facts: Receiver<Facts>) -> (Box<Judge>, S) {

@@ -4,7 +4,6 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::Context;
 use terrier_engine::{Judge, JudgeConfig, Limits};
 
 use crate::capture::{Chunk, Filled, Filter, Merge, Outcome, Problem, Source};
@@ -15,7 +14,6 @@ use crate::pipeline::{Pipeline, PipelineConfig};
 use crate::progress::Bar;
 use crate::setup;
 use crate::stats::{CaptureStats, Stats};
-use crate::telemetry::Telemetry;
 
 /// Reads the captures and says what was seen.
 ///
@@ -24,9 +22,17 @@ use crate::telemetry::Telemetry;
 pub fn read(args: &ReadArgs) -> anyhow::Result<ExitCode> {
     let shared = &args.shared;
     let signatures = setup::signatures(shared)?;
-    let mut filter = shared.filter.as_deref().map(Filter::new).transpose().map_err(exit::usage)?;
+    let mut filter = shared
+        .filter
+        .as_deref()
+        .map(Filter::new)
+        .transpose()
+        .map_err(exit::usage)?;
     let mut merge = Merge::open(&args.paths);
-    let names: Vec<Arc<str>> = merge.outcomes().map(|outcome| setup::path_text(&outcome.path).into()).collect();
+    let names: Vec<Arc<str>> = merge
+        .outcomes()
+        .map(|outcome| setup::path_text(&outcome.path).into())
+        .collect();
     let sink = output::open(shared, names, Manner::AtTheEnd)?;
     let seed = setup::seed();
     let judge = Judge::new(JudgeConfig {
@@ -35,7 +41,11 @@ pub fn read(args: &ReadArgs) -> anyhow::Result<ExitCode> {
         workers: shared.workers,
         seed,
     });
-    let config = PipelineConfig { workers: shared.workers, seed, limits: Limits::default() };
+    let config = PipelineConfig {
+        workers: shared.workers,
+        seed,
+        limits: Limits::default(),
+    };
     let mut pipeline = Pipeline::start(config, judge, sink);
     let bar = Bar::start(merge.progress(), std::io::stderr().is_terminal());
     let mut chunk = Chunk::new();
@@ -60,13 +70,10 @@ pub fn read(args: &ReadArgs) -> anyhow::Result<ExitCode> {
     sink.stats(&stats);
     let written = sink.flush();
     report_inputs(&merge, filter.as_ref());
-    if let Some(path) = &shared.metrics_file {
-        let telemetry = Telemetry::new(&judge.verdicts());
-        telemetry.update(&judge, &stats);
-        telemetry.write_file(path).with_context(|| format!("cannot write metrics to {}", path.display()))?;
-    }
     exit::output(written, shared)?;
-    let unreadable = merge.outcomes().any(|outcome| matches!(outcome.problem, Some(Problem::Unreadable(_))));
+    let unreadable = merge
+        .outcomes()
+        .any(|outcome| matches!(outcome.problem, Some(Problem::Unreadable(_))));
     Ok(exit::code(unreadable, sink.worst(), shared))
 }
 
@@ -87,6 +94,9 @@ fn report_inputs(merge: &Merge, filter: Option<&Filter>) {
         }
     }
     for (link, why) in filter.iter().flat_map(|filter| filter.unfit()) {
-        eprintln!("terrier: the filter cannot be applied to link type {}: {why}", link.0);
+        eprintln!(
+            "terrier: the filter cannot be applied to link type {}: {why}",
+            link.0
+        );
     }
 }

@@ -14,7 +14,11 @@ use crate::exit::{self, Failure};
 /// The home networks: those that were given, else the default.
 #[must_use]
 pub fn home(shared: &Shared) -> HomeNetworks {
-    if shared.home_net.is_empty() { HomeNetworks::default() } else { HomeNetworks::new(shared.home_net.clone()) }
+    if shared.home_net.is_empty() {
+        HomeNetworks::default()
+    } else {
+        HomeNetworks::new(shared.home_net.clone())
+    }
 }
 
 /// The signatures: the built-in ones, with those of `--signatures` over them.
@@ -23,17 +27,26 @@ pub fn home(shared: &Shared) -> HomeNetworks {
 /// When a file cannot be read or is wrong; it is named with line and column.
 pub fn signatures(shared: &Shared) -> Result<Arc<Signatures>, Failure> {
     let built_in = Signatures::built_in();
-    let Some(folder) = &shared.signatures else { return Ok(Arc::new(built_in)) };
+    let Some(folder) = &shared.signatures else {
+        return Ok(Arc::new(built_in));
+    };
     let mut paths = Vec::new();
     toml_files(folder, 0, &mut paths)?;
     paths.sort();
     if paths.is_empty() {
-        return Err(exit::usage(format!("no signature file (*.toml) in {}", folder.display())));
+        return Err(exit::usage(format!(
+            "no signature file (*.toml) in {}",
+            folder.display()
+        )));
     }
     let mut files = Vec::new();
     for path in paths {
-        let text = std::fs::read_to_string(&path)
-            .map_err(|error| exit::usage(format!("cannot read signature file {}: {error}", path.display())))?;
+        let text = std::fs::read_to_string(&path).map_err(|error| {
+            exit::usage(format!(
+                "cannot read signature file {}: {error}",
+                path.display()
+            ))
+        })?;
         files.push((path.display().to_string(), text));
     }
     let own = Signatures::parse(&files).map_err(exit::usage)?;
@@ -41,15 +54,22 @@ pub fn signatures(shared: &Shared) -> Result<Arc<Signatures>, Failure> {
 }
 
 fn toml_files(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<(), Failure> {
-    let entries = std::fs::read_dir(folder)
-        .map_err(|error| exit::usage(format!("cannot read signature folder {}: {error}", folder.display())))?;
+    let entries = std::fs::read_dir(folder).map_err(|error| {
+        exit::usage(format!(
+            "cannot read signature folder {}: {error}",
+            folder.display()
+        ))
+    })?;
     for entry in entries.flatten() {
         let path = entry.path();
         if path.is_dir() {
             if depth < MAX_DEPTH {
                 toml_files(&path, depth + 1, found)?;
             }
-        } else if path.extension().is_some_and(|extension| extension == "toml") {
+        } else if path
+            .extension()
+            .is_some_and(|extension| extension == "toml")
+        {
             found.push(path);
         }
     }
@@ -65,7 +85,10 @@ pub fn seed() -> u64 {
 /// The name of this sensor in records: the host's.
 #[must_use]
 pub fn sensor() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
+    rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned()
 }
 
 /// A path as records write it.

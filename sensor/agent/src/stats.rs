@@ -63,7 +63,10 @@ impl Stats {
     #[must_use]
     pub fn new(progress: Progress, counters: &Counters, captures: Vec<CaptureStats>) -> Self {
         let mut encapsulations = BTreeMap::new();
-        for (name, count) in [("vlan", counters.vlan_packets), ("qinq", counters.qinq_packets)] {
+        for (name, count) in [
+            ("vlan", counters.vlan_packets),
+            ("qinq", counters.qinq_packets),
+        ] {
             if count > 0 {
                 encapsulations.insert(name, count);
             }
@@ -80,7 +83,10 @@ impl Stats {
         for (&(protocol, why), &count) in &counters.violations {
             decode_errors.insert(format!("{protocol}: {why}"), count);
         }
-        for (name, count) in [("fragments", counters.fragments_given_up), ("conflicting_overlaps", counters.conflicts)] {
+        for (name, count) in [
+            ("fragments", counters.fragments_given_up),
+            ("conflicting_overlaps", counters.conflicts),
+        ] {
             if count > 0 {
                 decode_errors.insert(name.to_owned(), count);
             }

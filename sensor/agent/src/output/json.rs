@@ -26,7 +26,14 @@ pub(super) struct JsonLines<W: Write> {
 impl<W: Write> JsonLines<W> {
     /// Writes to `out`, which need not buffer. `captures` are the names of the captures by index.
     pub(super) fn new(out: W, emitted: Emitted, sensor: String, captures: Vec<Arc<str>>) -> Self {
-        Self { out, buffer: Vec::with_capacity(2 * BLOCK), emitted, sensor, captures, failed: None }
+        Self {
+            out,
+            buffer: Vec::with_capacity(2 * BLOCK),
+            emitted,
+            sensor,
+            captures,
+            failed: None,
+        }
     }
 
     fn line(&mut self, record: &impl Serialize) {
@@ -55,7 +62,10 @@ impl<W: Write> JsonLines<W> {
 impl<W: Write> Sink for JsonLines<W> {
     fn observation(&mut self, observation: &Observation, protocol: &'static str) {
         if self.emitted.observations {
-            self.line(&ObservationRecord { observation, protocol });
+            self.line(&ObservationRecord {
+                observation,
+                protocol,
+            });
         }
     }
 

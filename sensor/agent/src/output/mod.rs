@@ -57,14 +57,20 @@ pub fn open(shared: &Shared, captures: Vec<Arc<str>>, manner: Manner) -> Result<
         (false, None) if terminal => Format::Text,
         (false, None) => Format::Json,
     };
-    let out: Box<dyn Write + Send> = match &shared.output {
-        Some(path) => Box::new(
-            File::create(path).map_err(|error| exit::usage(format!("cannot create {}: {error}", path.display())))?,
-        ),
-        None => Box::new(io::stdout()),
-    };
+    let out: Box<dyn Write + Send> =
+        match &shared.output {
+            Some(path) => Box::new(File::create(path).map_err(|error| {
+                exit::usage(format!("cannot create {}: {error}", path.display()))
+            })?),
+            None => Box::new(io::stdout()),
+        };
     let form: Box<dyn Output> = match (format, manner) {
-        (Format::Json, _) => Box::new(JsonLines::new(out, Emitted::from(&*shared.emit), setup::sensor(), captures)),
+        (Format::Json, _) => Box::new(JsonLines::new(
+            out,
+            Emitted::from(&*shared.emit),
+            setup::sensor(),
+            captures,
+        )),
         (Format::Text, Manner::AtTheEnd) => Box::new(text::Summary::new(out, captures, terminal)),
         (Format::Text, Manner::AsItHappens) => Box::new(text::Lines::new(out, captures, terminal)),
     };

@@ -17,7 +17,11 @@ pub(super) struct Summary {
 }
 
 impl Summary {
-    pub(super) fn new(out: Box<dyn Write + Send>, _captures: Vec<Arc<str>>, _terminal: bool) -> Self {
+    pub(super) fn new(
+        out: Box<dyn Write + Send>,
+        _captures: Vec<Arc<str>>,
+        _terminal: bool,
+    ) -> Self {
         Self { out }
     }
 }

@@ -52,7 +52,13 @@ const fn kind(
 
 const SESSION: Kind = kind("rdp.session", "RDP session", Severity::Info, 3, 2);
 /// The same detection, once the sizes of CredSSP's records show that the log-in was accepted.
-const LOGGED_IN: Kind = kind("rdp.session", "RDP session, logged in", Severity::Info, 4, 3);
+const LOGGED_IN: Kind = kind(
+    "rdp.session",
+    "RDP session, logged in",
+    Severity::Info,
+    4,
+    3,
+);
 const EXPOSED: Kind = kind(
     "rdp.exposed",
     "RDP server reached from the internet",
@@ -222,7 +228,11 @@ fn reasons(kind: &Kind, rdp: &observation::Rdp, roles: &Roles) -> Vec<Reason> {
         ));
     }
     if kind.title == LOGGED_IN.title {
-        reasons.push(Reason::new("rdp.login", "accepted", "by the sizes of CredSSP's records"));
+        reasons.push(Reason::new(
+            "rdp.login",
+            "accepted",
+            "by the sizes of CredSSP's records",
+        ));
     }
     if kind.id == ODD_PORT.id {
         reasons.push(Reason::new("flow.resp_p", roles.opened_port(), "not 3389"));
