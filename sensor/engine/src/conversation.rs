@@ -74,13 +74,11 @@ impl Conversation {
     /// For a UDP flow, when a datagram is of a protocol that is known; its session still has to be fed.
     pub(crate) fn over_udp(
         flow: FlowRef,
-        from: Side,
         datagram: &[u8],
         counters: &mut Counters,
     ) -> Option<Self> {
         let opening = Opening {
             flow: &flow,
-            from,
             octets: datagram,
         };
         let known = protocol::ALL.iter().find(|protocol| {
@@ -277,7 +275,6 @@ impl Conversation {
         };
         let opening = Opening {
             flow: &self.flow,
-            from,
             octets: self.held[from.index()].rest(),
         };
         let bits = &mut fitting[from.index()];

@@ -450,7 +450,7 @@ impl Worker {
         if flow.phase == Phase::New {
             flow.tries += 1;
             let last_try = flow.tries >= MAX_TRIES;
-            match Conversation::over_udp(flow.identity(), from, octets, &mut self.counters) {
+            match Conversation::over_udp(flow.identity(), octets, &mut self.counters) {
                 Some(conversation) => {
                     flow.conversation = self.conversations.insert(conversation);
                     flow.phase = Phase::Watched;

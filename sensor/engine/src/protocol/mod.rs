@@ -36,8 +36,6 @@ pub(crate) const ALL: &[Protocol] = &[
 pub(crate) struct Opening<'a> {
     /// The flow, for its ports: they may decide between two readings, never alone.
     pub(crate) flow: &'a FlowRef,
-    /// Who sent it.
-    pub(crate) from: Side,
     /// Contiguous octets from the first one on.
     pub(crate) octets: &'a [u8],
 }

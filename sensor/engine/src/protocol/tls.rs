@@ -83,7 +83,6 @@ enum Server {
 
 impl Session {
     /// TLS that another protocol carries; `None` is TLS on its own.
-    #[allow(dead_code, reason = "for the sessions that carry TLS")]
     pub(crate) fn inside(carrier: Option<Carrier>) -> Self {
         Self {
             wire: tls::Session::default(),
@@ -92,18 +91,6 @@ impl Session {
                 ..Found::default()
             },
         }
-    }
-
-    /// Whether a complete ClientHello was seen.
-    #[allow(dead_code, reason = "for the sessions that carry TLS")]
-    pub(crate) fn client_hello_seen(&self) -> bool {
-        self.found.client.is_some()
-    }
-
-    /// Whether a complete ServerHello was seen; a HelloRetryRequest is none.
-    #[allow(dead_code, reason = "for the sessions that carry TLS")]
-    pub(crate) fn server_hello_seen(&self) -> bool {
-        !matches!(self.found.server, Server::Unseen)
     }
 }
 
