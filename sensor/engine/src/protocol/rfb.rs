@@ -381,3 +381,5 @@ impl Record {
     }
 }
 
+#[cfg(test)]
+mod tests;

@@ -20,8 +20,10 @@
 
 mod handshake;
 mod hidden;
+mod initialisation;
 mod message;
 mod names;
+mod script;
 mod security;
 mod session;
 mod software;
