@@ -74,6 +74,15 @@ impl Handshake {
             emit(Message::Accepted);
             return Ok(Turn::Used(4));
         }
+        if let Some(&[_, _, _, _, bits, depth]) = input.first_chunk()
+            && self.is_sure()
+            && !message::has_pixels(bits, depth)
+        {
+            // SASL may have agreed on encryption: the result was in clear, this is not.
+            self.passed(emit);
+            self.script.push(Next::Done);
+            return Ok(Turn::Used(input.len()));
+        }
         let Step::Done(init, used) = message::server_init(input) else {
             return Ok(Turn::Waits);
         };
@@ -147,7 +156,7 @@ pub(super) fn is_request(input: &[u8]) -> Option<bool> {
         // SetPixelFormat: padding, then bits per pixel and depth.
         0 => {
             let [_, _, _, _, bits, depth, ..] = *input.first_chunk::<20>()?;
-            matches!(bits, 8 | 16 | 32) && (1..=32).contains(&depth)
+            message::has_pixels(bits, depth)
         }
         // SetEncodings: padding, count.
         2 => {
