@@ -338,7 +338,8 @@ impl Record {
             RfbEnd::Refused
         } else if self.rejected {
             RfbEnd::Rejected
-        } else if self.client_version.is_some() {
+        } else if self.client_version.is_some() || !self.offered.is_empty() {
+            // A server offers its types only to a client that answered, captured or not.
             RfbEnd::Abandoned
         } else {
             RfbEnd::Greeted
@@ -380,3 +381,9 @@ impl Record {
         })
     }
 }
+<<<<<<< HEAD
+=======
+
+#[cfg(test)]
+mod tests;
+>>>>>>> rfb

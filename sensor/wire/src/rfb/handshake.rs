@@ -4,105 +4,10 @@
 //! without where the other side's octets go on; [`Session`](super::Session) decides when that is so.
 
 use super::hidden::{Cover, Hidden};
-use super::message::{
-    self, Flow, IDENTIFIER_LENGTH, MAX_TEXT, Message, Opening, ProtocolVersion, Role,
-    SecurityResult,
-};
+use super::message::{self, Flow, IDENTIFIER_LENGTH, Message, Opening, ProtocolVersion, Role};
 use super::names::SecurityType;
+use super::script::{Count, Next};
 use crate::{Reader, Side, Step, Violation};
-
-/// A message that is to come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Next {
-    /// A greeting, from either side.
-    Greeting,
-    /// The viewer's answer to a repeater: which server it wants.
-    RepeaterAnswer,
-    ClientVersion,
-    /// UltraVNC Single Click: a text for the person at the viewer.
-    PromptText,
-    PromptAnswer,
-    /// The list, or in 3.3 the type.
-    Types,
-    /// Why there are no types.
-    Rejection,
-    Choice,
-    /// The first octets of the server after a choice that was lost.
-    Inference,
-    /// The first octets of the client after a type of 3.3 that was lost.
-    Answer,
-    /// The same after lists of Tight that were lost.
-    TightAnswer,
-    /// Octets of a known number.
-    Skip(Role, u64),
-    /// Octets with their number before them, and some more that are not counted in it.
-    Counted(Role, Count, u64),
-    /// The key of one side in RA2.
-    RsaKey(Role),
-    DiffieHellman,
-    TwoTexts(Width),
-    SaslStep,
-    TightTunnels,
-    TightTunnel,
-    TightTypes,
-    TightType,
-    VencryptOffer,
-    VencryptVersion,
-    VencryptAcknowledgement,
-    VencryptTypes,
-    VencryptChoice,
-    VencryptGo,
-    Result,
-    /// Why the authentication was refused.
-    Refusal,
-    ClientInit,
-    ServerInit,
-    Capabilities,
-    /// Where the server was not captured: what a viewer sends in a session.
-    Requests,
-    /// Nothing can be read any more; see [`Hidden`].
-    Hidden,
-    Done,
-}
-
-/// How a number of octets is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Count {
-    U16Be,
-    U32Be,
-    U32Le,
-}
-
-/// Two lengths before two texts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Width {
-    U8,
-    U32,
-}
-
-impl Next {
-    /// Who sends it; nobody in particular where either may.
-    fn sender(self) -> Option<Role> {
-        match self {
-            Self::Greeting | Self::Hidden | Self::Done => None,
-            Self::Skip(role, _) | Self::Counted(role, _, _) | Self::RsaKey(role) => Some(role),
-            Self::RepeaterAnswer
-            | Self::ClientVersion
-            | Self::PromptAnswer
-            | Self::Choice
-            | Self::Answer
-            | Self::TightAnswer
-            | Self::TwoTexts(_)
-            | Self::TightTunnel
-            | Self::TightType
-            | Self::VencryptVersion
-            | Self::VencryptChoice
-            | Self::ClientInit
-            | Self::Requests => Some(Role::Client),
-            _ => Some(Role::Server),
-        }
-    }
-}
 
 /// What became of some octets.
 pub(super) enum Turn {
@@ -492,22 +397,6 @@ impl Handshake {
         Ok(Turn::Used(used))
     }
 
-    fn reason(
-        &mut self,
-        input: &[u8],
-        message: fn(Option<Vec<u8>>) -> Message,
-        emit: Emit<'_>,
-    ) -> Result<Turn, Violation> {
-        match message::reason(input) {
-            Step::Done(reason, used) => {
-                emit(message(Some(reason)));
-                self.finish();
-                Ok(Turn::Used(used))
-            }
-            _ => Ok(Turn::Waits),
-        }
-    }
-
     fn skip(&mut self, role: Role, left: u64, input: &[u8]) -> Result<Turn, Violation> {
         let used = usize::try_from(left).unwrap_or(usize::MAX).min(input.len());
         let left = left - used as u64;
@@ -536,114 +425,6 @@ impl Handshake {
         };
         self.then(&[Next::Skip(role, u64::from(length) + more)]);
         Ok(Turn::Used(input.len() - reader.left()))
-    }
-
-    fn result(&mut self, input: &[u8], emit: Emit<'_>) -> Result<Turn, Violation> {
-        let Some(word) = Reader::new(input).u32_be() else {
-            return Ok(Turn::Waits);
-        };
-        let result = SecurityResult(word);
-        match result {
-            SecurityResult::OK => {
-                self.script.pop();
-                emit(Message::Accepted);
-            }
-            SecurityResult::CONTINUE => self.script.extend([Next::Types]),
-            SecurityResult(legacy) if legacy == SecurityType::MS_LOGON_LEGACY.0 => {
-                self.script.extend([
-                    Next::Skip(Role::Client, MS_LOGON_ANSWER),
-                    Next::Skip(Role::Server, MS_LOGON_QUESTION),
-                ]);
-            }
-            result if result.is_known() => {
-                let has_reason =
-                    self.flow() == Flow::V3_8 || result == SecurityResult::FAILED_WITH_REASON;
-                if has_reason {
-                    self.then(&[Next::Refusal]);
-                } else {
-                    emit(Message::Refused(None));
-                    self.script.push(Next::Done);
-                }
-            }
-            // A server that sends none after None, though its version foresees one: this is ServerInit.
-            _ if self.unauthenticated => {
-                self.script.pop();
-                return Ok(Turn::Used(0));
-            }
-            _ => return Err(Violation("unknown security result")),
-        }
-        Ok(Turn::Used(4))
-    }
-
-    fn client_init(&mut self, input: &[u8], emit: Emit<'_>) -> Result<Turn, Violation> {
-        // macOS has more flags in this octet (0xc1).
-        let shared = input.first().is_some_and(|&flag| flag != 0);
-        emit(Message::ClientInit { shared });
-        self.script.pop();
-        Ok(Turn::Used(1))
-    }
-
-    fn server_init(&mut self, input: &[u8], emit: Emit<'_>) -> Result<Turn, Violation> {
-        if input.first_chunk() == Some(&[0, 0, 0, 0]) {
-            // A result that the version does not foresee, seen after ClientInit.
-            emit(Message::Accepted);
-            return Ok(Turn::Used(4));
-        }
-        let Step::Done(init, used) = message::server_init(input) else {
-            return Ok(Turn::Waits);
-        };
-        if !self.is_sure() && !init.is_plausible() {
-            return Err(Violation("no ServerInit"));
-        }
-        let rest = u64::from(init.name_length).saturating_sub(MAX_TEXT as u64);
-        emit(Message::ServerInit(init));
-        if self.is_tight {
-            self.then(&[Next::Skip(Role::Server, rest), Next::Capabilities]);
-        } else {
-            self.passed(emit);
-            self.script.push(Next::Done);
-        }
-        Ok(Turn::Used(used))
-    }
-
-    fn capabilities(&mut self, input: &[u8], emit: Emit<'_>) -> Result<Turn, Violation> {
-        let Step::Done(capabilities, used) = message::capabilities(input) else {
-            return Ok(Turn::Waits);
-        };
-        emit(Message::Capabilities(capabilities));
-        self.passed(emit);
-        self.script.push(Next::Done);
-        Ok(Turn::Used(used))
-    }
-
-    /// The server was lost: SetPixelFormat, SetEncodings or FramebufferUpdateRequest show that it let the client in.
-    fn requests(&mut self, input: &[u8], emit: Emit<'_>) -> Result<Turn, Violation> {
-        match is_request(input) {
-            None => Ok(Turn::Waits),
-            Some(false) => Err(Violation("no message of a viewer")),
-            Some(true) => {
-                self.passed(emit);
-                self.script.push(Next::Done);
-                Ok(Turn::Used(input.len()))
-            }
-        }
-    }
-
-    /// In 3.3 there are but two types, and the client answers them differently.
-    fn answer(&mut self, input: &[u8], emit: Emit<'_>) -> Result<Turn, Violation> {
-        let Some(is_none) = has_initialised(input) else {
-            return Ok(Turn::Waits);
-        };
-        self.script.pop();
-        self.chosen(
-            if is_none {
-                SecurityType::NONE
-            } else {
-                SecurityType::VNC_AUTH
-            },
-            emit,
-        );
-        Ok(Turn::Used(0))
     }
 
     /// All is said.
@@ -739,37 +520,6 @@ fn looks_like_types(input: &[u8]) -> Option<bool> {
         return None;
     }
     Some(is_list)
-}
-
-/// Whether a client that was not asked anything goes on with ClientInit and a viewer's first message; `None` when there
-/// are too few octets to tell.
-pub(super) fn has_initialised(input: &[u8]) -> Option<bool> {
-    match input.split_first()? {
-        (0 | 1, rest) => is_request(rest),
-        _ => Some(false),
-    }
-}
-
-/// Whether octets begin with a message that viewers open a session with; `None` when there are too few to tell.
-pub(super) fn is_request(input: &[u8]) -> Option<bool> {
-    Some(match *input.first()? {
-        // SetPixelFormat: padding, then bits per pixel and depth.
-        0 => {
-            let [_, _, _, _, bits, depth, ..] = *input.first_chunk::<20>()?;
-            matches!(bits, 8 | 16 | 32) && (1..=32).contains(&depth)
-        }
-        // SetEncodings: padding, count.
-        2 => {
-            let [_, _, high, low] = *input.first_chunk()?;
-            (1..=256).contains(&u16::from_be_bytes([high, low]))
-        }
-        // FramebufferUpdateRequest: incremental is 0 or 1, and the area is not empty.
-        3 => {
-            let [_, incremental, _, _, _, _, rest @ ..] = *input.first_chunk::<10>()?;
-            incremental <= 1 && rest != [0; 4]
-        }
-        _ => false,
-    })
 }
 
 /// UltraVNC layers at most six schemes.

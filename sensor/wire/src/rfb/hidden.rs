@@ -201,9 +201,7 @@ impl Hidden {
         let length = usize::from(u16::from_be_bytes([high, low]));
         if role == Role::Server && kind == HANDSHAKE && self.tls13.is_none() {
             let body = input.get(HEAD..).unwrap_or_default();
-            let body = body
-                .get(..length.min(MAX_HELLO))
-                .or((length == 0).then_some(&[][..]))?;
+            let body = body.get(..length.min(MAX_HELLO))?;
             self.tls13 = Some(chooses_tls13(body));
         }
         self.records_of(role).left = length as u64;

@@ -181,12 +181,16 @@ impl ServerInit {
     /// Whether a real server could have sent it. Asked only where the place in the stream is a guess.
     #[must_use]
     pub fn is_plausible(&self) -> bool {
-        matches!(self.bits_per_pixel, 8 | 16 | 32)
-            && (1..=32).contains(&self.depth)
+        has_pixels(self.bits_per_pixel, self.depth)
             && self.width > 0
             && self.height > 0
             && self.name_length <= 0xffff
     }
+}
+
+/// Whether a pixel can have so many bits, and so many useful ones. 24 are against the rules, but some have them.
+pub(super) fn has_pixels(bits_per_pixel: u8, depth: u8) -> bool {
+    matches!(bits_per_pixel, 8 | 16 | 24 | 32) && (1..=32).contains(&depth)
 }
 
 /// What a server with security type Tight adds to ServerInit.
@@ -275,10 +279,9 @@ pub(super) fn reason(input: &[u8]) -> Step<Vec<u8>> {
     let Some(length) = reader.u32_be() else {
         return Step::NeedMore(4 - input.len());
     };
-    kept(&mut reader, length).map_or_else(
-        |missing| Step::NeedMore(missing),
-        |text| Step::Done(text.to_vec(), 4 + text.len()),
-    )
+    kept(&mut reader, length).map_or_else(Step::NeedMore, |text| {
+        Step::Done(text.to_vec(), 4 + text.len())
+    })
 }
 
 /// Reads ServerInit, with as much of the name as is kept.

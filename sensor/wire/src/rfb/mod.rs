@@ -10,8 +10,7 @@
 //! * The server is who greets first, whoever opened the flow: reverse VNC is nothing special here.
 //! * Each side is read at its own place. One that runs ahead waits for the other; one that was never captured, or lost
 //!   octets, is done without ([`Session`] says how).
-//! * An encrypted security type hides the result. [`hidden`](self) traffic is judged by who speaks in turn, see
-//!   `hidden.rs`; a wrong password inside the encryption is never taken for a session.
+//! * An encrypted security type hides the result. Such traffic is judged by who speaks in turn, and how much (`hidden.rs`); a wrong password inside the encryption is never taken for a session.
 //! * Challenges, responses, keys, names and passwords of users are skipped, never kept.
 //!
 //! It leaves out everything after ServerInit, what is inside TLS (the engine has a decoder for its hello), and the
@@ -20,8 +19,10 @@
 
 mod handshake;
 mod hidden;
+mod initialisation;
 mod message;
 mod names;
+mod script;
 mod security;
 mod session;
 mod software;

@@ -1,11 +1,11 @@
 //! What follows the choice of a security type: the reading of each type's own messages.
 
-use super::handshake::{
-    Count, Emit, Handshake, MS_LOGON_ANSWER, MS_LOGON_QUESTION, Next, Turn, Width, has_initialised,
-};
+use super::handshake::{Emit, Handshake, MS_LOGON_ANSWER, MS_LOGON_QUESTION, Turn};
 use super::hidden::{Cover, Hidden, Inside};
+use super::initialisation::has_initialised;
 use super::message::{self, Flow, Message, Role};
 use super::names::{SecurityType, TightAuthentication, VencryptType};
+use super::script::{Count, Next, Width};
 use crate::{Reader, Step, Violation};
 
 use Role::{Client, Server};

@@ -1,7 +1,8 @@
 //! The state machine of one flow.
 
-use super::handshake::{Handshake, Next};
+use super::handshake::Handshake;
 use super::message::Message;
+use super::script::Next;
 use crate::{Side, Violation};
 
 /// Reads a handshake from the octets of both sides.

@@ -41,9 +41,9 @@ pub fn printable(octets: &[u8]) -> String {
     out
 }
 
-/// Without control characters and blanks at its ends.
+/// Without control characters at its ends.
 fn trim(octets: &[u8]) -> &[u8] {
-    let is_edge = |&octet: &u8| octet <= b' ' || octet == 0x7f;
+    let is_edge = |&octet: &u8| octet < b' ' || octet == 0x7f;
     let start = octets.iter().position(|octet| !is_edge(octet));
     let end = octets.iter().rposition(|octet| !is_edge(octet));
     match (start, end) {

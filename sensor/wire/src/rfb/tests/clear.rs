@@ -301,3 +301,24 @@ fn skips_user_and_target_of_xvp() {
     ]);
     assert!(messages.ends_with(&session_follows()));
 }
+
+#[test]
+fn believes_a_session_whose_desktop_is_encrypted() {
+    // SASL with a security layer: lengths of four octets, then ciphertext.
+    let sealed = [0, 0, 0, 40, 0x9c, 0x11, 0x52, 0xe0];
+    let messages = hear(&[
+        s(BANNER),
+        c(BANNER),
+        s(&[1, 20]),
+        c(&[20]),
+        s(&[0, 0, 0, 6, b'G', b'S', b'S', b'A', b'P', b'I']),
+        c(&[0, 0, 0, 6, b'G', b'S', b'S', b'A', b'P', b'I']),
+        c(&[0, 0, 0, 1, 5]),
+        s(&[0, 0, 0, 0, 1]),
+        s(OK),
+        c(&sealed),
+        s(&sealed),
+    ]);
+    assert_eq!(messages.last(), Some(&Message::Session));
+    assert!(!messages.iter().any(|m| matches!(m, Message::ServerInit(_))));
+}

@@ -279,3 +279,38 @@ fn reads_the_result_of_rsa_that_leaves_the_session_in_clear() {
     ]);
     assert!(hear_owned(&parts).ends_with(&session_follows()));
 }
+
+#[test]
+fn finds_the_session_though_the_exchange_of_keys_was_lost() {
+    // RealVNC as in a public capture: 812 octets of each side are missing, then RA2 in two steps.
+    let mut session = Session::new();
+    let mut messages = Vec::new();
+    let mut feed = |session: &mut Session, side, octets: &[u8]| {
+        let used = session.feed(side, octets, |m| messages.push(m)).unwrap();
+        assert_eq!(used, octets.len());
+    };
+    let banner = b"RFB 004.001\n";
+    for (side, octets) in [
+        s(banner),
+        c(banner),
+        s(&[7, 13, 133, 5, 129, 6, 130, 2]),
+        c(&[13]),
+    ] {
+        feed(&mut session, side, octets);
+    }
+    session.gap(Side::Responder, 812);
+    session.gap(Side::Originator, 811);
+    for length in [1, 11, 16, 16, 4, 17, 12, 9] {
+        let side = if length % 2 == 1 && length != 1 || length == 9 {
+            Side::Originator
+        } else {
+            Side::Responder
+        };
+        feed(&mut session, side, &message(length));
+        assert!(!session.is_finished());
+    }
+    for _ in 0..200 {
+        feed(&mut session, Side::Originator, &message(9));
+    }
+    assert_eq!(messages.last(), Some(&Message::Session));
+}

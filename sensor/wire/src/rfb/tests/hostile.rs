@@ -56,6 +56,28 @@ fn hands_out_what_was_understood_before_the_fault() {
 }
 
 #[test]
+fn keeps_the_laws_on_a_real_conversation() {
+    // The head octet of each piece: its side and its length.
+    let parts = [
+        s(BANNER),
+        c(BANNER),
+        s(&[1, 2]),
+        c(&[2]),
+        s(CHALLENGE),
+        c(RESPONSE),
+        s(OK),
+        c(&[1]),
+        s(SERVER_INIT),
+    ];
+    let mut data = Vec::new();
+    for (side, octets) in parts {
+        data.push((octets.len() as u8) << 2 | u8::from(side == Side::Originator));
+        data.extend_from_slice(octets);
+    }
+    crate::fuzzing::rfb(&data);
+}
+
+#[test]
 fn keeps_no_secret() {
     let mut session = Session::new();
     for (side, octets) in [
