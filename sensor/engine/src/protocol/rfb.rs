@@ -381,9 +381,6 @@ impl Record {
         })
     }
 }
-<<<<<<< HEAD
-=======
 
 #[cfg(test)]
 mod tests;
->>>>>>> rfb

@@ -278,7 +278,6 @@ fn probes_by_the_first_octets_of_either_side() {
     let ask = |octets: &[u8]| {
         probe(&Opening {
             flow: &flow,
-            from: C,
             octets,
         })
     };
