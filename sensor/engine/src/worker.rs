@@ -595,7 +595,7 @@ fn print_of(ip: &Ip<'_>, header: &Header<'_>) -> u32 {
     let (a, b, payload) = match header {
         Header::Tcp(segment) => (
             segment.seq,
-            segment.ack ^ u32::from(segment.flags.0) << 24,
+            segment.ack ^ (u32::from(segment.flags.0) << 24),
             segment.payload,
         ),
         Header::Udp(datagram) => (
@@ -614,15 +614,14 @@ fn print_of(ip: &Ip<'_>, header: &Header<'_>) -> u32 {
     let tail = payload
         .last_chunk::<8>()
         .map_or(0, |octets| u64::from_le_bytes(*octets));
-    let mut hash = u64::from(a) << 32 | u64::from(b);
-    for word in [
-        u64::from(ip.identification) << 32 | payload.len() as u64,
-        head,
-        tail,
-    ] {
+    let lengths = (u64::from(ip.identification) << 32) | payload.len() as u64;
+    let mut hash = 0_u64;
+    // Each word is mixed in by itself: sequence number and identification grow together and would cancel out.
+    for word in [(u64::from(a) << 32) | u64::from(b), lengths, head, tail] {
         hash = (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        hash ^= hash >> 32;
+        hash ^= hash >> 29;
     }
+    let hash = hash ^ (hash >> 32);
     (hash as u32).max(NO_PRINT + 1)
 }
 
