@@ -14,7 +14,7 @@ use crate::counters::Counters;
 use crate::flow::{FlowKey, FlowTable, Hasher, Opener, Phase, TcpSeen};
 use crate::observation::{EndCause, Fact, Frames, Observation, Oriented, Transport, VlanTags};
 use crate::packet::Packet;
-use crate::protocol::Emit;
+use crate::protocol::{Emit, Patience};
 use crate::reassembly::Fragments;
 
 /// How a worker is set up.
@@ -452,9 +452,9 @@ impl Worker {
             let last_try = flow.tries >= MAX_TRIES;
             match Conversation::over_udp(flow.identity(), octets, &mut self.counters) {
                 Some(conversation) => {
+                    flow.short = conversation.patience() == Patience::Seconds;
                     flow.conversation = self.conversations.insert(conversation);
                     flow.phase = Phase::Watched;
-                    flow.short = true;
                 }
                 None => {
                     if last_try {
