@@ -635,3 +635,6 @@ const SIDES: [Side; 2] = [Side::Originator, Side::Responder];
 /// Datagrams that are looked at before a UDP flow is given up: name services open with their first one, and a pick-up in
 /// mid-flow does not change that.
 const MAX_TRIES: u8 = 4;
+
+#[cfg(test)]
+mod tests;
