@@ -2,6 +2,7 @@
 //! in turn, so that the ratio holds on a machine whose speed drifts.
 
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use nix::sys::resource::{UsageWho, getrusage};
@@ -53,11 +54,13 @@ pub(crate) fn bench(capture: &str, pairs: usize) -> anyhow::Result<()> {
         "{:20} {:>9} {:>9} {:>10} {:>7}",
         "terrier writes", "CPU s", "bare s", "ns/packet", "ratio"
     ));
+    let mut peak_kib = 0;
     for (name, arguments) in manners {
         let (mut own, mut other, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
         for pair in 0..=pairs.max(1) {
-            let ours = cpu_of(Command::new(&terrier).args(arguments).arg(capture))?;
-            let theirs = cpu_of(Command::new(&bare).arg(capture))?;
+            let (ours, peak) = cost_of(Command::new(&terrier).args(arguments).arg(capture))?;
+            let (theirs, _) = cost_of(Command::new(&bare).arg(capture))?;
+            peak_kib = peak_kib.max(peak);
             if pair > 0 {
                 own.push(ours);
                 other.push(theirs);
@@ -72,8 +75,6 @@ pub(crate) fn bench(capture: &str, pairs: usize) -> anyhow::Result<()> {
             median(ratios)
         ));
     }
-    // The largest of all children: the bare loop needs less than the program.
-    let peak_kib = getrusage(UsageWho::RUSAGE_CHILDREN)?.max_rss();
     tell(&format!(
         "peak memory of the program: {} MiB",
         peak_kib / 1024
@@ -81,18 +82,34 @@ pub(crate) fn bench(capture: &str, pairs: usize) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Seconds of CPU that a command took, user and system.
-fn cpu_of(command: &mut Command) -> anyhow::Result<f64> {
+/// Seconds of CPU that a command took, user and system, and its peak memory in KiB.
+fn cost_of(command: &mut Command) -> anyhow::Result<(f64, u64)> {
     let before = children()?;
-    let done = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .status()?;
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
+    // The kernel keeps the high-water mark; it is gone with the process, so it is looked at until then.
+    let status = format!("/proc/{}/status", child.id());
+    let mut peak = 0;
+    let done = loop {
+        peak = high_water(&status).unwrap_or(peak);
+        if let Some(done) = child.try_wait()? {
+            break done;
+        }
+        std::thread::sleep(LOOK_EVERY);
+    };
     if !done.success() {
         bail!("{command:?}: {done}");
     }
-    Ok(children()? - before)
+    Ok((children()? - before, peak))
 }
+
+fn high_water(status: &str) -> Option<u64> {
+    let text = std::fs::read_to_string(status).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+/// Often enough for a peak near the end, seldom enough to cost nothing.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 fn children() -> anyhow::Result<f64> {
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
