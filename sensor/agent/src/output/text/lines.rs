@@ -82,7 +82,7 @@ impl Sink for Lines {
         let body = [
             coloured(
                 told.severity,
-                format!("{:<8} ", severity_word(told.severity)),
+                format!("{:<8}  ", severity_word(told.severity)),
             ),
             if worth_two {
                 bold(headline)

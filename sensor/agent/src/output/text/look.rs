@@ -158,9 +158,9 @@ impl Page {
         pen.blanks(blanks);
         column += blanks;
         let mut line_is_empty = true;
-        for word in words(body) {
-            let wide: usize = word.iter().map(|&(c, _)| columns(c)).sum();
-            let before = usize::from(!line_is_empty);
+        for Word { blanks, letters } in words(body) {
+            let wide: usize = letters.iter().map(|&(c, _)| columns(c)).sum();
+            let before = if line_is_empty { 0 } else { blanks };
             if !line_is_empty && column + before + wide > self.look.width {
                 pen.line();
                 pen.blanks(indent);
@@ -169,7 +169,7 @@ impl Page {
                 pen.blanks(before);
                 column += before;
             }
-            for (c, style) in word {
+            for (c, style) in letters {
                 // A word that fills more than a line is cut where the line ends.
                 if column + columns(c) > self.look.width {
                     pen.line();
@@ -186,18 +186,31 @@ impl Page {
     }
 }
 
-/// The words of `body`: what stands between blanks, whatever its styles.
-fn words(body: &[Span]) -> Vec<Vec<(char, Style)>> {
-    let mut words = vec![Vec::new()];
+/// What stands between blanks, whatever its styles.
+struct Word {
+    /// How many stand before it.
+    blanks: usize,
+    letters: Vec<(char, Style)>,
+}
+
+fn words(body: &[Span]) -> Vec<Word> {
+    let mut words: Vec<Word> = Vec::new();
+    let mut blanks = 0;
     for span in body {
         for c in span.text.chars() {
+            if c == ' ' {
+                blanks += 1;
+                continue;
+            }
             match words.last_mut() {
-                Some(word) if c != ' ' => word.push((c, span.style)),
-                _ => words.push(Vec::new()),
+                Some(word) if blanks == 0 => word.letters.push((c, span.style)),
+                _ => words.push(Word {
+                    blanks: std::mem::take(&mut blanks),
+                    letters: vec![(c, span.style)],
+                }),
             }
         }
     }
-    words.retain(|word| !word.is_empty());
     words
 }
 
@@ -228,7 +241,7 @@ impl Pen {
         self.wear(style);
         self.text
             .extend(std::iter::repeat_n(' ', std::mem::take(&mut self.blanks)));
-        self.text.push(c);
+        self.text.push(if c == NO_BREAK { ' ' } else { c });
     }
 
     fn wear(&mut self, style: Style) {
@@ -341,6 +354,7 @@ pub(super) fn duration(ns: i64) -> String {
         (0, 0, 0) => format!("{rest} s"),
         (0, 0, _) => two(minutes, "min", rest, "s"),
         (0, ..) => two(hours, "h", minutes, "min"),
+        _ if days >= 100 => format!("{} d", number(days.unsigned_abs())),
         _ => two(days, "d", hours, "h"),
     }
 }
@@ -371,6 +385,8 @@ pub(super) fn span(first_ns: i64, last_ns: i64, today: Option<&str>) -> String {
     text
 }
 
+/// A blank at which no line is broken. It is ours alone: [`safe`] escapes it.
+const NO_BREAK: char = '\u{a0}';
 const SECOND: i64 = 1_000_000_000;
 /// Where no terminal says otherwise.
 const DEFAULT_WIDTH: usize = 100;

@@ -78,33 +78,55 @@ pub(super) fn verdict(page: &mut Page, tally: &Tally, stats: &Stats) {
         if at > 0 {
             text.push(plain(", "));
         }
-        text.push(coloured(
-            severity,
-            format!("{} {}", number(count), severity.name()),
-        ));
+        let text_of = match findings {
+            1 => severity.name().to_owned(),
+            _ => format!("{} {}", number(count), severity.name()),
+        };
+        text.push(coloured(severity, text_of));
     }
     text.push(bold(leads));
     page.paragraph(plain(""), 0, &text);
 }
 
-/// The captures by name while they are few.
+/// The captures by name while they are few, else by the folder of them all.
 fn captures(page: &Page, stats: &Stats) -> String {
-    let names: Vec<String> = stats
+    let paths: Vec<&str> = stats
         .captures
         .iter()
-        .take(MAX_NAMED)
-        .map(|capture| page.look.safe(&capture.path))
+        .map(|capture| &*capture.path)
         .collect();
-    match stats.captures.len() {
-        0 => "nothing".to_owned(),
-        all if all > MAX_NAMED => {
-            format!(
-                "{} captures ({}, ...)",
-                number(all as u64),
-                names.join(", ")
-            )
+    if paths.len() > MAX_NAMED {
+        let folder = match folder_of_all(&paths) {
+            "" => String::new(),
+            folder => format!(" in {}", page.look.whole(folder)),
+        };
+        return format!("{} captures{folder}", number(paths.len() as u64));
+    }
+    let names: Vec<String> = paths.iter().map(|path| page.look.whole(path)).collect();
+    if names.is_empty() {
+        "nothing".to_owned()
+    } else {
+        names.join(", ")
+    }
+}
+
+/// The folder that all paths lie in, with its slash; empty where there is none.
+pub(super) fn folder_of_all<'a>(paths: &[&'a str]) -> &'a str {
+    let Some((&first, others)) = paths.split_first() else {
+        return "";
+    };
+    let mut folder = first;
+    loop {
+        folder = folder.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let Some(with_slash) = first.get(..folder.len() + 1) else {
+            return "";
+        };
+        if with_slash.ends_with('/') && others.iter().all(|path| path.starts_with(with_slash)) {
+            return with_slash;
         }
-        _ => names.join(", "),
+        if folder.is_empty() {
+            return "";
+        }
     }
 }
 
@@ -123,7 +145,7 @@ fn seen(stats: &Stats) -> String {
     }
     let layers: Vec<String> = by_size(&stats.encapsulations)
         .iter()
-        .map(|&(layer, packets)| format!("{layer} in {}", count(packets, "packet")))
+        .map(|&(layer, packets)| format!("{} in {}", name(layer), count(packets, "packet")))
         .collect();
     if !layers.is_empty() {
         text.push_str("; ");
@@ -144,10 +166,10 @@ fn dark(stats: &Stats) -> Vec<String> {
             stages.join(", ")
         ));
     }
-    let (sessions, packets): (Vec<_>, Vec<_>) = stats
-        .decode_errors
-        .iter()
-        .partition(|(key, _)| key.contains(": "));
+    let errors = stats.decode_errors.iter();
+    let (sessions, packets): (Vec<_>, Vec<_>) = errors
+        .map(|(why, &count)| (why.as_str(), count))
+        .partition(|(why, _)| why.contains(": "));
     for (errors, noun) in [(packets, "packet"), (sessions, "session")] {
         let sum: u64 = errors.iter().map(|&(_, count)| count).sum();
         if sum > 0 {
@@ -158,10 +180,18 @@ fn dark(stats: &Stats) -> Vec<String> {
             ));
         }
     }
+    // Some ARP and ICMP is everywhere; a mirror in a wrapping that is not read is nothing else.
     let other: u64 = stats.ignored.values().sum();
-    if other > 0 {
+    if other.saturating_mul(100) / stats.packets.max(1) >= MIN_OTHER {
+        let causes = causes(
+            stats
+                .ignored
+                .iter()
+                .map(|(&why, &count)| (why, count))
+                .collect(),
+        );
         dark.push(format!(
-            "{} that are neither TCP nor UDP",
+            "{} of other protocols ({causes})",
             count(other, "packet")
         ));
     }
@@ -192,8 +222,8 @@ fn dark(stats: &Stats) -> Vec<String> {
 }
 
 /// The most frequent causes, in words.
-fn causes(mut errors: Vec<(&String, &u64)>) -> String {
-    errors.sort_by(|a, b| b.1.cmp(a.1).then_with(|| a.0.cmp(b.0)));
+fn causes(mut errors: Vec<(&str, u64)>) -> String {
+    errors.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(b.0)));
     let more = errors.len() > MAX_CAUSES;
     let mut causes: Vec<String> = errors
         .iter()
@@ -238,6 +268,7 @@ fn name(protocol: &str) -> String {
     match protocol {
         "mdns" => "mDNS".to_owned(),
         "rfb" => "VNC".to_owned(),
+        "qinq" => "QinQ".to_owned(),
         other => other.to_ascii_uppercase(),
     }
 }
@@ -256,5 +287,7 @@ const MAX_NAMED: usize = 3;
 const MAX_FAULTS: usize = 5;
 /// Reasons for undecoded packets that are told.
 const MAX_CAUSES: usize = 4;
+/// Share in percent of packets that are neither TCP nor UDP from which it is told.
+const MIN_OTHER: u64 = 10;
 /// Share of one-sided flows in percent from which the tap is to be doubted.
 const MIN_ONE_SIDED: u64 = 5;

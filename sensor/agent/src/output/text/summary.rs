@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::net::IpAddr;
-use std::path::Path;
 use std::sync::Arc;
 
 use terrier_engine::Sink;
@@ -15,7 +14,7 @@ use terrier_engine::observation::{FlowEnd, FlowRef, Observation};
 use super::Out;
 use super::kept::{Kept, Tally};
 use super::look::{Look, Page, bold, coloured, count, dim, number, plain, severity_word, span};
-use super::overview::{only_day, overview, verdict};
+use super::overview::{folder_of_all, only_day, overview, verdict};
 use super::words::{MAX_REASONS, Told, Why, frames, strongest};
 use crate::output::Output;
 use crate::stats::Stats;
@@ -72,7 +71,7 @@ impl Output for Summary {
         page.gap();
         verdict(&mut page, &self.tally, stats);
         let told = Telling {
-            captures: short_names(&self.captures),
+            captures: short_names(&self.captures, self.look),
             today: only_day(stats),
             explained: BTreeSet::new(),
             advised: Vec::new(),
@@ -310,12 +309,12 @@ fn by_host(kept: &Kept) -> Vec<(IpAddr, Vec<&Told>)> {
     hosts
 }
 
-/// The alerts of a host by flow, in the order of the worst of each.
+/// The alerts of a host by flow (and capture, to which frame numbers belong), in the order of the worst of each.
 fn by_flow<'a>(told: &[&'a Told]) -> Vec<Group<'a>> {
-    let mut places: BTreeMap<(u64, &str), usize> = BTreeMap::new();
+    let mut places: BTreeMap<(u64, u16), usize> = BTreeMap::new();
     let mut groups: Vec<Group<'a>> = Vec::new();
     for &told in told {
-        let place = *places.entry((told.flow, &told.route)).or_insert_with(|| {
+        let place = *places.entry((told.flow, told.capture)).or_insert_with(|| {
             groups.push(Vec::new());
             groups.len() - 1
         });
@@ -349,27 +348,21 @@ fn guidance(page: &mut Page, advised: &[String], known: &BTreeMap<String, Vec<St
             page.paragraph(plain("  -"), 4, &[plain(step.clone())]);
         }
     }
+    if advice.len() > MAX_ADVICE {
+        let text = "--json has the guidance of the others";
+        page.paragraph(plain(""), 2, &[dim(text)]);
+    }
 }
 
-/// The names of several captures: without their folders where that leaves them apart. None for a single one.
-fn short_names(captures: &[Arc<str>]) -> Vec<String> {
+/// The names of several captures, without the folder that they share. None for a single one: it is named at the top.
+fn short_names(captures: &[Arc<str>], look: Look) -> Vec<String> {
     if captures.len() < 2 {
         return Vec::new();
     }
-    let short = |path: &Arc<str>| {
-        let name = Path::new(&**path).file_name();
-        name.map_or_else(
-            || path.to_string(),
-            |name| name.to_string_lossy().into_owned(),
-        )
-    };
-    let names: Vec<String> = captures.iter().map(short).collect();
-    let different: BTreeSet<&String> = names.iter().collect();
-    if different.len() == names.len() {
-        names
-    } else {
-        captures.iter().map(ToString::to_string).collect()
-    }
+    let paths: Vec<&str> = captures.iter().map(AsRef::as_ref).collect();
+    let shared = folder_of_all(&paths).len();
+    let short = paths.iter().map(|path| path.get(shared..).unwrap_or(path));
+    short.map(|path| look.whole(path)).collect()
 }
 
 /// Alerts kept in words, the worst; each has about 1 kB.
@@ -383,9 +376,9 @@ const MAX_GROUPS_OF_HOST: usize = 8;
 /// Groups of the same detections at one host: a guesser from many addresses must not hide what else there is.
 const MAX_ALIKE: usize = 3;
 /// Blocks of advice.
-const MAX_ADVICE: usize = 12;
+const MAX_ADVICE: usize = 8;
 /// Steps of one.
-const MAX_STEPS: usize = 4;
+const MAX_STEPS: usize = 3;
 /// Where the text of an alert begins.
 const INDENT: usize = 12;
 /// Where the labels before it end.

@@ -18,6 +18,8 @@ pub(super) struct Told {
     pub(super) lead: bool,
     pub(super) victim: IpAddr,
     pub(super) victim_name: Option<String>,
+    /// It is about a service, whoever came to it: the route is only the most convincing one.
+    pub(super) of_service: bool,
     /// Who to whom, and in which direction.
     pub(super) route: String,
     pub(super) flow: u64,
@@ -45,6 +47,7 @@ impl Told {
         let mut reasons: Vec<Why> = finding
             .reasons
             .iter()
+            .filter(|reason| !is_repeated(reason, finding))
             .filter_map(|reason| why(reason, look))
             .collect();
         strongest(&mut reasons, MAX_REASONS);
@@ -55,6 +58,7 @@ impl Told {
             lead: is_lead(finding),
             victim: finding.victim,
             victim_name: alert.victim_name.as_ref().map(|(name, _)| look.safe(name)),
+            of_service: matches!(finding.subject, Subject::Service(_)),
             route: route(alert, look),
             flow: finding.flow.id,
             first_ns: alert.first_ns,
@@ -68,22 +72,38 @@ impl Told {
 
     /// The title with how often it was found.
     pub(super) fn headline(&self) -> String {
-        match self.count {
-            0 | 1 => self.title.clone(),
-            2 => format!("{}, twice", self.title),
-            more => format!("{}, {} times", self.title, number(more)),
-        }
+        let times = match self.count {
+            0 | 1 => return self.title.clone(),
+            2 => "twice".to_owned(),
+            more => format!("{}\u{a0}times", number(more)),
+        };
+        let whose = if self.of_service {
+            " from all sources"
+        } else {
+            ""
+        };
+        format!("{}, {times}{whose}", self.title)
     }
 }
 
-/// Keeps the `most` reasons of the largest weight, in their order.
+/// Keeps the `most` reasons of the largest weight, in their order. Weak ones are kept only where there are no others.
 pub(super) fn strongest(reasons: &mut Vec<Why>, most: usize) {
+    if reasons.iter().any(|why| why.weight >= WEAK) {
+        reasons.retain(|why| why.weight >= WEAK);
+    }
     let mut weights: Vec<u8> = reasons.iter().map(|why| why.weight).collect();
     weights.sort_unstable_by(|a, b| b.cmp(a));
     if let Some(&least) = weights.get(most.saturating_sub(1)) {
         reasons.retain(|why| why.weight >= least);
         reasons.truncate(most);
     }
+}
+
+/// A signature that is the very name that was seen says nothing more.
+fn is_repeated(reason: &Reason, finding: &Finding) -> bool {
+    let mut others = finding.reasons.iter();
+    reason.what == "signature"
+        && others.any(|other| other.what != reason.what && other.observed == reason.observed)
 }
 
 /// A lead never makes an incident alone: a name only, or a visit, a site, a download.
@@ -127,9 +147,6 @@ fn route(alert: &Alert, look: Look) -> String {
         Direction::Internal => "inside",
         Direction::External => "outside the home networks",
     });
-    if matches!(finding.subject, Subject::Service(_)) && alert.count > 1 {
-        let _ = write!(text, " (one of {})", number(alert.count));
-    }
     text
 }
 
@@ -176,9 +193,9 @@ fn why(reason: &Reason, look: Look) -> Option<Why> {
         "rdp.login" => (90, format!("log-in {observed}, {because}")),
         "rfb.server" | "rdp.server" => (75, because),
         "flow.resp_p" if because.starts_with("not ") => (85, format!("port {observed}, {because}")),
-        "flow.resp_p" => (20, format!("port {observed}, {because}")),
-        "signature" => (10, format!("matches {observed}, {because}")),
-        "grade" => (30, because),
+        "flow.resp_p" => (35, format!("port {observed}, {because}")),
+        "signature" => (20, format!("signature {observed}, {because}")),
+        "grade" => (35, because),
         what => return Some(other(what, &observed, because)),
     };
     Some(Why {
@@ -231,9 +248,9 @@ pub(super) fn frames(numbers: &[u64]) -> String {
         }
     }
     let mut text = String::from(if numbers.len() == 1 {
-        "frame "
+        "frame\u{a0}"
     } else {
-        "frames "
+        "frames\u{a0}"
     });
     for (at, (first, last)) in runs.iter().take(MAX_RUNS).enumerate() {
         if at > 0 {
@@ -254,6 +271,8 @@ pub(super) fn frames(numbers: &[u64]) -> String {
 
 /// More do not convince more; the records have all.
 pub(super) const MAX_REASONS: usize = 3;
+/// What convinces nobody by itself.
+const WEAK: u8 = 30;
 /// A longer explanation is a tool's, and stands apart.
 const MAX_ASIDE: usize = 90;
 /// Enough for a line.
