@@ -14,7 +14,7 @@ use crate::counters::Counters;
 use crate::flow::{FlowKey, FlowTable, Hasher, Opener, Phase, TcpSeen};
 use crate::observation::{EndCause, Fact, Frames, Observation, Oriented, Transport, VlanTags};
 use crate::packet::Packet;
-use crate::protocol::Emit;
+use crate::protocol::{Emit, Patience};
 use crate::reassembly::Fragments;
 
 /// How a worker is set up.
@@ -450,11 +450,11 @@ impl Worker {
         if flow.phase == Phase::New {
             flow.tries += 1;
             let last_try = flow.tries >= MAX_TRIES;
-            match Conversation::over_udp(flow.identity(), from, octets, &mut self.counters) {
+            match Conversation::over_udp(flow.identity(), octets, &mut self.counters) {
                 Some(conversation) => {
+                    flow.short = conversation.patience() == Patience::Seconds;
                     flow.conversation = self.conversations.insert(conversation);
                     flow.phase = Phase::Watched;
-                    flow.short = true;
                 }
                 None => {
                     if last_try {
@@ -595,7 +595,7 @@ fn print_of(ip: &Ip<'_>, header: &Header<'_>) -> u32 {
     let (a, b, payload) = match header {
         Header::Tcp(segment) => (
             segment.seq,
-            segment.ack ^ u32::from(segment.flags.0) << 24,
+            segment.ack ^ (u32::from(segment.flags.0) << 24),
             segment.payload,
         ),
         Header::Udp(datagram) => (
@@ -614,15 +614,14 @@ fn print_of(ip: &Ip<'_>, header: &Header<'_>) -> u32 {
     let tail = payload
         .last_chunk::<8>()
         .map_or(0, |octets| u64::from_le_bytes(*octets));
-    let mut hash = u64::from(a) << 32 | u64::from(b);
-    for word in [
-        u64::from(ip.identification) << 32 | payload.len() as u64,
-        head,
-        tail,
-    ] {
+    let lengths = (u64::from(ip.identification) << 32) | payload.len() as u64;
+    let mut hash = 0_u64;
+    // Each word is mixed in by itself: sequence number and identification grow together and would cancel out.
+    for word in [(u64::from(a) << 32) | u64::from(b), lengths, head, tail] {
         hash = (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        hash ^= hash >> 32;
+        hash ^= hash >> 29;
     }
+    let hash = hash ^ (hash >> 32);
     (hash as u32).max(NO_PRINT + 1)
 }
 
@@ -636,3 +635,6 @@ const SIDES: [Side; 2] = [Side::Originator, Side::Responder];
 /// Datagrams that are looked at before a UDP flow is given up: name services open with their first one, and a pick-up in
 /// mid-flow does not change that.
 const MAX_TRIES: u8 = 4;
+
+#[cfg(test)]
+mod tests;

@@ -175,9 +175,9 @@ impl Meta {
     }
 }
 
-/// How much is read at once. Below 128 KiB the system calls begin to show; above 1 MiB the octets have left the
-/// processor's cache before they are decoded.
-pub const CHUNK_OCTETS: usize = 1 << 20;
+/// How much is read at once. A chunk that is read, handed on and decoded, and the one that is read meanwhile, stay together
+/// in a processor's second cache: with 1 MiB each, reading takes a sixth longer, with 64 KiB the system calls show.
+pub const CHUNK_OCTETS: usize = 256 << 10;
 
 /// The longest packet that is believed: libpcap's MAXIMUM_SNAPLEN. A length above it is damage, whatever snaplen a
 /// file's header claims, and one between the header's snaplen and this is taken as it is.

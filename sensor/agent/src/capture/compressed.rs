@@ -119,6 +119,33 @@ impl Read for Ahead {
     }
 }
 
+/// Reads where it is called, with as little lost to damage as by [`Ahead`].
+pub(super) struct Here {
+    from: Box<dyn Read + Send>,
+    /// How the reading ended, behind what it brought.
+    end: Option<io::Result<()>>,
+}
+
+impl Here {
+    pub(super) fn new(from: Box<dyn Read + Send>) -> Self {
+        Self { from, end: None }
+    }
+}
+
+impl Read for Here {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let mut filled = 0;
+        if self.end.is_none() {
+            (filled, self.end) = fill(&mut self.from, into);
+        }
+        // An error is told once; after it nothing more comes.
+        match &mut self.end {
+            Some(end) if filled == 0 => std::mem::replace(end, Ok(())).map(|()| 0),
+            _ => Ok(filled),
+        }
+    }
+}
+
 /// Reads until `octets` is full or nothing more comes: how many, and how it ended.
 fn fill(from: &mut impl Read, octets: &mut [u8]) -> (usize, Option<io::Result<()>>) {
     let mut filled = 0;

@@ -9,8 +9,8 @@ use super::compressed::Compression;
 use super::fault::{Damage, Fault, OpenError};
 use super::octets::{self, Decompress, Octets};
 use super::pcap::{self, Layout, Place};
-use super::pcapng::{self, Sections};
-use super::{CHUNK_OCTETS, Chunk, Filled, Source};
+use super::pcapng::{self, MAX_BLOCK, Sections};
+use super::{Chunk, Filled, Source};
 
 /// A capture file being read, or a capture on standard input.
 pub struct CaptureFile {
@@ -182,10 +182,10 @@ impl Source for CaptureFile {
         chunk.written(self.carry.len());
         self.carry.clear();
         loop {
-            // A record that fills the whole chunk is not all there. No record that passes its checks is longer than
-            // a chunk of full size, so this ends.
+            // A record that fills the whole chunk is not all there. None that passes its checks is longer than
+            // [`MAX_BLOCK`], so a chunk of that size always has room.
             if chunk.room_left() == 0 {
-                chunk.make_room((chunk.room() * 2).clamp(SMALLEST_READ, 2 * CHUNK_OCTETS));
+                chunk.make_room((chunk.room() * 2).clamp(SMALLEST_READ, MAX_BLOCK as usize));
             }
             // One read, and what it brought is handed on: from a pipe, that is what there is now.
             match self.octets.read(chunk.unwritten()) {
@@ -237,6 +237,7 @@ mod tests {
     use std::fs;
     use std::io::Write;
     use std::os::unix::fs::PermissionsExt;
+    use std::process::Command;
 
     use proptest::prelude::*;
 
@@ -367,9 +368,14 @@ mod tests {
         for mut compressed in [gzip(&plain), zstd(&plain)] {
             let middle = compressed.len() / 2;
             compressed[middle..middle + 16].fill(0xff);
-            let (seen, fault) = read(&folder.file("damaged", &compressed));
-            assert!(fault.is_some());
-            assert!(seen.len() > 1_000, "{}", seen.len());
+            let path = folder.file("damaged", &compressed);
+            for decompress in [Decompress::Ahead, Decompress::Here] {
+                let mut file =
+                    CaptureFile::open_counted(&path, 0, decompress, &Arc::default()).unwrap();
+                let (seen, fault) = drain(&mut file, 1 << 16);
+                assert!(fault.is_some());
+                assert!(seen.len() > 1_000, "{}", seen.len());
+            }
         }
     }
 
@@ -514,6 +520,38 @@ mod tests {
         assert_eq!(file.fill(&mut chunk), Ok(Filled::More));
         assert_eq!(chunk.len(), 2);
         assert_eq!(file.fill(&mut chunk), Ok(Filled::End));
+    }
+
+    #[test]
+    fn reads_standard_input_compressed_or_not() {
+        const INSIDE: &str = "TERRIER_TEST_INSIDE";
+        if std::env::var_os(INSIDE).is_some() {
+            let (seen, fault) = read(Path::new("-"));
+            assert_eq!((seen.len(), fault), (300, None));
+            return;
+        }
+        let folder = Folder::new();
+        for (name, octets) in [
+            ("plain", pcap(300)),
+            ("gzip", gzip(&pcap(300))),
+            ("zstd", zstd(&pcap(300))),
+        ] {
+            let input = fs::File::open(folder.file(name, &octets)).unwrap();
+            let output = Command::new(std::env::current_exe().unwrap())
+                .args([
+                    "--exact",
+                    "capture::file::tests::reads_standard_input_compressed_or_not",
+                ])
+                .env(INSIDE, "yes")
+                .stdin(input)
+                .output()
+                .unwrap();
+            assert!(
+                output.status.success(),
+                "{name}: {}",
+                String::from_utf8_lossy(&output.stdout)
+            );
+        }
     }
 
     proptest! {

@@ -195,7 +195,7 @@ impl Live {
 
     /// Takes what is there without waiting, until the chunk may not hold one packet more.
     fn take(&mut self, chunk: &mut Chunk) -> Result<(), Fault> {
-        chunk.make_room(self.snaplen as usize);
+        chunk.make_room(self.snaplen as usize * LONGEST_AT_ONCE);
         let (link, capture) = (self.link, self.capture);
         let frames = &mut self.frames;
         loop {
@@ -378,6 +378,9 @@ const RETIRE_MS: i32 = 100;
 
 /// So often a silent interface is looked at: whether it is still up.
 const LOOK_EACH: Duration = Duration::from_secs(1);
+
+/// A chunk has room for so many of the longest packets, and goes when there is room for less than one.
+const LONGEST_AT_ONCE: usize = 4;
 
 /// No more packets than this in one chunk, so that the clock of a busy link moves on in small steps.
 const MAX_PACKETS: usize = 8_192;

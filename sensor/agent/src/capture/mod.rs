@@ -6,8 +6,8 @@
 //! on its way from the disk to the engine.
 //!
 //! The formats are those of draft-ietf-opsawg-pcap and draft-ietf-opsawg-pcapng, read by our own code: libpcap stops at
-//! pcapng files whose interfaces differ in link type or snaplen, and its one `read` per 512 KiB and copy per packet
-//! cost more than half of what a whole analysis may. libpcap reads the interfaces ([`Live`]) and compiles filters.
+//! pcapng files whose interfaces differ in link type or snaplen, and copies every packet once more. libpcap reads the
+//! interfaces ([`Live`]) and compiles the filters.
 //!
 //! What can go wrong has two kinds, and both name the path. An [`OpenError`] means that nothing of an input can be
 //! read; a [`Fault`] that a capture is damaged from some place on. What stood before the damage has been handed out, and

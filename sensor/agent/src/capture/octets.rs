@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::compressed::{Ahead, Compression};
+use super::compressed::{Ahead, Compression, Here};
 use super::fault::OpenError;
 
 /// The octets of one capture, decompressed.
@@ -89,9 +89,10 @@ pub(super) fn open(
     let whole: Chain<Cursor<Vec<u8>>, PlainFile> = Cursor::new(head).chain(plain);
     let mut inside = by.reader(whole).map_err(damaged)?;
     let head = self::head(&mut inside, 4).map_err(damaged)?;
-    if decompress == Decompress::Ahead {
-        inside = Box::new(Ahead::new(inside).map_err(failed)?);
-    }
+    let inside: Box<dyn Read + Send> = match decompress {
+        Decompress::Ahead => Box::new(Ahead::new(inside).map_err(failed)?),
+        Decompress::Here => Box::new(Here::new(inside)),
+    };
     Ok(Opened {
         octets: Octets::Stream(inside),
         head,

@@ -8,7 +8,7 @@ use terrier_engine::LinkType;
 
 use super::fault::Damage;
 use super::pcap::{Order, Place, Walked};
-use super::{CHUNK_OCTETS, MAX_PACKET, Meta};
+use super::{MAX_PACKET, Meta};
 
 /// What has been read of the section at hand.
 #[derive(Debug, Default)]
@@ -487,9 +487,9 @@ const TRAILER: usize = 4;
 const SHORTEST: u32 = (HEADER + TRAILER) as u32;
 /// A section header without options.
 const SECTION_MINIMUM: usize = 28;
-/// The longest block that is kept as a whole: it must fit into one chunk. A packet of [`MAX_PACKET`] octets leaves three
+/// The longest block that is kept as a whole, for which a chunk must grow. A packet of [`MAX_PACKET`] octets leaves three
 /// quarters of it to comments.
-const MAX_BLOCK: u32 = CHUNK_OCTETS as u32;
+pub(super) const MAX_BLOCK: u32 = 1 << 20;
 /// More interfaces than any machine has; each takes 40 octets here.
 const MAX_INTERFACES: usize = 1 << 16;
 

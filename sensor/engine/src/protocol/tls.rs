@@ -10,7 +10,7 @@ use terrier_wire::tls::{
 };
 use terrier_wire::{Step, Violation};
 
-use super::{Emit, Opening, Probe, Progress, Protocol};
+use super::{Begins, Emit, Opening, Patience, Probe, Progress, Protocol, Then};
 use crate::observation::{
     Carrier, Certificate, Ech, Fact, Frames, Side, TlsClient, TlsServer, Transport,
 };
@@ -20,6 +20,9 @@ pub(super) const PROTOCOL: Protocol = Protocol {
     transport: Transport::Tcp,
     probe,
     start: || Box::<Session>::default(),
+    begins: Begins::AtAnySegment,
+    then: Then::Nothing,
+    patience: Patience::Usual,
 };
 
 fn probe(opening: &Opening<'_>) -> Probe {
@@ -83,7 +86,6 @@ enum Server {
 
 impl Session {
     /// TLS that another protocol carries; `None` is TLS on its own.
-    #[allow(dead_code, reason = "for the sessions that carry TLS")]
     pub(crate) fn inside(carrier: Option<Carrier>) -> Self {
         Self {
             wire: tls::Session::default(),
@@ -92,18 +94,6 @@ impl Session {
                 ..Found::default()
             },
         }
-    }
-
-    /// Whether a complete ClientHello was seen.
-    #[allow(dead_code, reason = "for the sessions that carry TLS")]
-    pub(crate) fn client_hello_seen(&self) -> bool {
-        self.found.client.is_some()
-    }
-
-    /// Whether a complete ServerHello was seen; a HelloRetryRequest is none.
-    #[allow(dead_code, reason = "for the sessions that carry TLS")]
-    pub(crate) fn server_hello_seen(&self) -> bool {
-        !matches!(self.found.server, Server::Unseen)
     }
 }
 

@@ -5,9 +5,11 @@
 mod dns;
 mod http;
 mod rdp;
+mod rfb;
 mod tls;
 
 pub use dns::dns;
 pub use http::http;
 pub use rdp::rdp;
+pub use rfb::rfb;
 pub use tls::tls;

@@ -102,7 +102,7 @@ fn understands_every_resolution_and_offset() {
 
 #[test]
 fn passes_over_blocks_of_any_length() {
-    let large = vec![0xa5; 3 * CHUNK_OCTETS + 2];
+    let large = vec![0xa5; 3 * MAX_BLOCK as usize + 2];
     let file = Pcapng::new(Order::Little)
         .block(4, b"names")
         .interface(1, 0, &[])
@@ -127,7 +127,7 @@ fn passes_over_blocks_of_any_length() {
 
 #[test]
 fn checks_the_length_at_the_end_of_a_block() {
-    for body in [10, 3 * CHUNK_OCTETS] {
+    for body in [10, 3 * MAX_BLOCK as usize] {
         let mut file = Pcapng::new(Order::Big)
             .interface(1, 0, &[])
             .enhanced(0, 1, b"a", 1);

@@ -63,7 +63,9 @@ impl Driven {
             .iter()
             .map(|observation| {
                 let dns = transaction(observation);
-                let rcode = dns.rcode.map_or("-".into(), |r| RcodeName(r.0).to_string());
+                let rcode = dns
+                    .rcode
+                    .map_or_else(|| "-".into(), |r| RcodeName(r.0).to_string());
                 format!(
                     "{} {} {rcode} {:?} {:?}",
                     dns.query,
@@ -451,7 +453,6 @@ fn ports_decide_how_much_is_asked_of_the_octets() {
         let flow = flow(Transport::Udp, ports);
         probe_datagram(&Opening {
             flow: &flow,
-            from: Originator,
             octets,
         })
     };
@@ -471,7 +472,6 @@ fn a_stream_is_known_by_its_first_frame() {
     let probe = |octets| {
         probe_stream(&Opening {
             flow: &flow,
-            from: Responder,
             octets,
         })
     };

@@ -376,7 +376,6 @@ fn probes_by_octets_and_lets_the_port_decide_between_two_readings() {
         let flow = flow(port);
         probe(&Opening {
             flow: &flow,
-            from: CLIENT,
             octets,
         })
     };

@@ -114,7 +114,6 @@ const SUITE: &str = "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256";
 fn opening(octets: &[u8]) -> Probe {
     probe(&Opening {
         flow: &flow(),
-        from: CLIENT,
         octets,
     })
 }
@@ -153,9 +152,7 @@ fn tells_client_and_server_of_tls_1_3_and_finishes() {
     let (first, second) = hello.split_at(100);
     assert_eq!(driven.feed(CLIENT, first), Progress::More(100));
     assert_eq!(driven.feed(CLIENT, second), Progress::More(second.len()));
-    assert!(driven.session.client_hello_seen() && !driven.session.server_hello_seen());
     assert_eq!(driven.feed(SERVER, &server_1_3()), Progress::Finished);
-    assert!(driven.session.server_hello_seen());
     assert_eq!(
         driven.told(),
         [
