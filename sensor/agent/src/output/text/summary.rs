@@ -130,7 +130,9 @@ type Group<'a> = Vec<&'a Told>;
 impl Telling {
     fn hosts(mut self, page: &mut Page, kept: &Kept) -> Shown {
         let mut alerts = 0;
-        for (victim, told) in by_host(kept).into_iter().take(MAX_HOSTS) {
+        let hosts = by_host(kept);
+        let each = (MAX_GROUPS / hosts.len().max(1)).clamp(MIN_OF_HOST, MAX_OF_HOST);
+        for (victim, told) in hosts.into_iter().take(MAX_HOSTS) {
             if self.left == 0 {
                 break;
             }
@@ -140,7 +142,7 @@ impl Telling {
                 heading.push(plain(format!("  {name}")));
             }
             page.paragraph(plain(""), 0, &heading);
-            alerts += self.host(page, &told);
+            alerts += self.host(page, &told, each);
         }
         Shown {
             alerts,
@@ -148,19 +150,22 @@ impl Telling {
         }
     }
 
-    /// Tells the alerts of a host; answers how many.
-    fn host(&mut self, page: &mut Page, told: &[&Told]) -> u64 {
+    /// Tells the alerts of a host in at most `each` groups; answers how many alerts.
+    fn host(&mut self, page: &mut Page, told: &[&Told], each: usize) -> u64 {
         let mut alike: BTreeMap<Vec<&str>, usize> = BTreeMap::new();
-        let mut more: BTreeMap<&str, u64> = BTreeMap::new();
+        let mut more: Vec<(&str, u64)> = Vec::new();
         let mut groups = 0;
         let mut alerts = 0;
         for group in by_flow(told) {
             let kind: Vec<&str> = group.iter().map(|told| &*told.detection).collect();
             let before = alike.entry(kind).or_default();
             *before += 1;
-            if *before > MAX_ALIKE || groups == MAX_GROUPS_OF_HOST || self.left == 0 {
+            if *before > MAX_ALIKE || groups == each || self.left == 0 {
                 for told in &group {
-                    *more.entry(&told.detection).or_default() += 1;
+                    match more.iter_mut().find(|(known, _)| *known == told.detection) {
+                        Some((_, count)) => *count += 1,
+                        None => more.push((&told.detection, 1)),
+                    }
                 }
                 continue;
             }
@@ -170,11 +175,15 @@ impl Telling {
             self.group(page, &group);
         }
         if !more.is_empty() {
-            let kinds: Vec<String> = more
+            let all: u64 = more.iter().map(|&(_, count)| count).sum();
+            let kinds = more
                 .iter()
-                .map(|(detection, &count)| format!("{} {detection}", number(count)))
-                .collect();
-            let text = format!("and more like these: {}", kinds.join(", "));
+                .map(|&(detection, count)| format!("{}\u{a0}{detection}", number(count)));
+            let text = format!(
+                "and {} more: {}",
+                number(all),
+                kinds.collect::<Vec<_>>().join(", ")
+            );
             page.paragraph(plain(""), INDENT, &[dim(text)]);
         }
         alerts
@@ -371,8 +380,9 @@ const MAX_KEPT: usize = 4096;
 const MAX_HOSTS: usize = 20;
 /// Groups of alerts that are told, of all hosts.
 const MAX_GROUPS: usize = 40;
-/// Groups of one host.
-const MAX_GROUPS_OF_HOST: usize = 8;
+/// Groups of one host, when there are many and when it is the only one.
+const MIN_OF_HOST: usize = 8;
+const MAX_OF_HOST: usize = 20;
 /// Groups of the same detections at one host: a guesser from many addresses must not hide what else there is.
 const MAX_ALIKE: usize = 3;
 /// Blocks of advice.
