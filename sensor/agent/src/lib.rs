@@ -8,9 +8,11 @@ pub mod cli;
 pub mod exit;
 pub mod output;
 pub mod pipeline;
+pub mod privilege;
 pub mod progress;
 pub mod read;
 pub mod run;
+pub mod serve;
 pub mod setup;
 pub mod stats;
 pub mod telemetry;
@@ -30,17 +32,11 @@ pub fn main() -> ExitCode {
     match done {
         Ok(code) => code,
         Err(error) => {
-            tell(&error);
+            exit::tell(format_args!("{error:#}"));
             error
                 .downcast_ref::<exit::Failure>()
-                .map_or(ExitCode::from(exit::UNREADABLE), |failure| {
-                    failure.code.into()
-                })
+                .map_or(exit::UNREADABLE, |failure| failure.code)
+                .into()
         }
     }
-}
-
-#[expect(clippy::print_stderr, reason = "the user is told here")]
-fn tell(error: &anyhow::Error) {
-    eprintln!("terrier: {error:#}");
 }
