@@ -18,35 +18,35 @@ pub const NO_PERMISSION: u8 = 4;
 
 /// An error with the exit code it leads to.
 #[derive(Debug, thiserror::Error)]
-#[error("{source}")]
+#[error("{what}")]
 pub struct Failure {
     /// The exit code.
     pub code: u8,
     /// What went wrong.
-    pub source: Box<dyn std::error::Error + Send + Sync>,
+    pub what: Box<dyn std::error::Error + Send + Sync>,
 }
 
 /// Wrong usage or configuration.
-pub fn usage(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Failure {
+pub fn usage(what: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Failure {
     Failure {
         code: USAGE,
-        source: source.into(),
+        what: what.into(),
     }
 }
 
 /// An input that could not be read, or watched.
-pub fn unreadable(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Failure {
+pub fn unreadable(what: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Failure {
     Failure {
         code: UNREADABLE,
-        source: source.into(),
+        what: what.into(),
     }
 }
 
 /// No permission to capture.
-pub fn no_permission(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Failure {
+pub fn no_permission(what: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Failure {
     Failure {
         code: NO_PERMISSION,
-        source: source.into(),
+        what: what.into(),
     }
 }
 
@@ -66,6 +66,12 @@ pub fn output(written: io::Result<()>, shared: &Shared) -> Result<(), Failure> {
             Err(unreadable(format!("cannot write records to {to}: {error}")))
         }
     }
+}
+
+/// Says something to who started the program.
+#[expect(clippy::print_stderr, reason = "the user is told here")]
+pub fn tell(what: std::fmt::Arguments<'_>) {
+    eprintln!("terrier: {what}");
 }
 
 /// The exit code of a run that came to its end.

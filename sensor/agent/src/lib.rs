@@ -8,9 +8,11 @@ pub mod cli;
 pub mod exit;
 pub mod output;
 pub mod pipeline;
+pub mod privilege;
 pub mod progress;
 pub mod read;
 pub mod run;
+pub mod serve;
 pub mod setup;
 pub mod stats;
 pub mod telemetry;
@@ -30,14 +32,11 @@ pub fn main() -> ExitCode {
     match done {
         Ok(code) => code,
         Err(error) => {
-            tell(&error);
-            let failure = error.downcast_ref::<exit::Failure>();
-            ExitCode::from(failure.map_or(exit::UNREADABLE, |failure| failure.code))
+            exit::tell(format_args!("{error:#}"));
+            error
+                .downcast_ref::<exit::Failure>()
+                .map_or(exit::UNREADABLE, |failure| failure.code)
+                .into()
         }
     }
-}
-
-#[expect(clippy::print_stderr, reason = "the user is told here")]
-fn tell(error: &anyhow::Error) {
-    eprintln!("terrier: {error:#}");
 }

@@ -145,9 +145,18 @@ enum Engine<S: Sink + Send + 'static> {
         workers: Vec<SyncSender<Arc<Block>>>,
         threads: Vec<JoinHandle<()>>,
         judge: JoinHandle<(Box<Judge>, S)>,
+        to_judge: SyncSender<ToJudge<S>>,
         spare: Receiver<Block>,
     },
 }
+
+/// What the judge's thread is sent.
+enum ToJudge<S> {
+    Facts(Facts),
+    Visit(Visit<S>),
+}
+
+type Visit<S> = Box<dyn FnOnce(&Judge, &mut S) + Send>;
 
 impl<S: Sink + Send + 'static> Pipeline<S> {
     /// Starts the workers. The judge must have been made for as many.
@@ -189,9 +198,17 @@ impl<S: Sink + Send + 'static> Pipeline<S> {
         }
     }
 
-    /// Time passes while nothing comes (live).
-    pub fn tick(&mut self, at_ns: i64) {
-        self.push(|stepper, block| stepper.tick(block, at_ns));
+    /// Time has passed up to `at_ns` while nothing came (live), so that flows end and answers are given up on a silent wire
+    /// too. A time before that of a packet changes nothing.
+    pub fn passes(&mut self, at_ns: i64) {
+        if let Some(at_ns) = self.stepper.clock.passes(at_ns) {
+            self.push(|stepper, block| stepper.tick(block, at_ns));
+        }
+    }
+
+    /// The clock of the packets, in nanoseconds since 1970.
+    pub fn now_ns(&self) -> Option<i64> {
+        self.stepper.clock.now_ns()
     }
 
     /// What has been read so far.
@@ -205,11 +222,17 @@ impl<S: Sink + Send + 'static> Pipeline<S> {
         }
     }
 
-    /// Looks at the judge and the sink where they are at hand: with several workers only at the end.
-    pub fn peek(&mut self) -> Option<(&Judge, &mut S)> {
+    /// Calls `visit` where the judge and the sink are: here with one worker, else in the judge's thread, soon. Answers
+    /// whether it was called or will be: a judge who is behind takes no visit, so that the caller never waits.
+    pub fn visit(&mut self, visit: impl FnOnce(&Judge, &mut S) + Send + 'static) -> bool {
         match &mut self.engine {
-            Engine::Inline { judge, sink, .. } => Some((judge, sink)),
-            Engine::Threads { .. } => None,
+            Engine::Inline { judge, sink, .. } => {
+                visit(judge, sink);
+                true
+            }
+            Engine::Threads { to_judge, .. } => {
+                to_judge.try_send(ToJudge::Visit(Box::new(visit))).is_ok()
+            }
         }
     }
 
@@ -226,9 +249,10 @@ impl<S: Sink + Send + 'static> Pipeline<S> {
                 workers,
                 threads,
                 judge,
+                to_judge,
                 ..
             } => {
-                drop(workers);
+                drop((workers, to_judge));
                 for thread in threads {
                     thread.join().expect("a worker does not panic");
                 }
@@ -265,7 +289,7 @@ impl<S: Sink + Send + 'static> Pipeline<S> {
 }
 
 fn threads<S: Sink + Send + 'static>(workers: Vec<Worker>, judge: Judge, sink: S) -> Engine<S> {
-    let (to_judge, facts) = sync_channel::<Facts>(workers.len() * UNDER_WAY);
+    let (to_judge, facts) = sync_channel::<ToJudge<S>>(workers.len() * UNDER_WAY);
     let (give_back, spare) = sync_channel::<Block>(UNDER_WAY);
     let mut senders = Vec::new();
     let mut handles = Vec::new();
@@ -277,7 +301,7 @@ fn threads<S: Sink + Send + 'static>(workers: Vec<Worker>, judge: Judge, sink: S
             for block in blocks {
                 let mut facts = Facts::default();
                 drive(&mut worker, &block, &mut facts);
-                if to_judge.send(facts).is_err() {
+                if to_judge.send(ToJudge::Facts(facts)).is_err() {
                     return;
                 }
                 // The last worker to have seen a block gives its buffer back.
@@ -294,13 +318,21 @@ fn threads<S: Sink + Send + 'static>(workers: Vec<Worker>, judge: Judge, sink: S
         workers: senders,
         threads: handles,
         judge,
+        to_judge,
         spare,
     }
 }
 
-fn run_judge<S: Sink>(mut judge: Judge, mut sink: S, facts: Receiver<Facts>) -> (Box<Judge>, S) {
-    for mut facts in facts {
-        judge.take(&mut facts, &mut sink);
+fn run_judge<S: Sink>(
+    mut judge: Judge,
+    mut sink: S,
+    inbox: Receiver<ToJudge<S>>,
+) -> (Box<Judge>, S) {
+    for message in inbox {
+        match message {
+            ToJudge::Facts(mut facts) => judge.take(&mut facts, &mut sink),
+            ToJudge::Visit(visit) => visit(&judge, &mut sink),
+        }
     }
     (Box::new(judge), sink)
 }

@@ -14,6 +14,7 @@ use crate::pipeline::{Pipeline, PipelineConfig};
 use crate::progress::Bar;
 use crate::setup;
 use crate::stats::{CaptureStats, Stats};
+use crate::telemetry::{InterfaceCounts, Telemetry};
 
 /// Reads the captures and says what was seen.
 ///
@@ -37,14 +38,16 @@ pub fn read(args: &ReadArgs) -> anyhow::Result<ExitCode> {
     let seed = setup::seed();
     let judge = Judge::new(JudgeConfig {
         home: setup::home(shared),
-        signatures,
+        signatures: Arc::clone(&signatures),
         workers: shared.workers,
         seed,
     });
+    let limits = Limits::default();
+    let telemetry = Telemetry::new(&judge.verdicts(), &signatures, &limits, sink.form());
     let config = PipelineConfig {
         workers: shared.workers,
         seed,
-        limits: Limits::default(),
+        limits,
     };
     let mut pipeline = Pipeline::start(config, judge, sink);
     let bar = Bar::start(merge.progress(), std::io::stderr().is_terminal());
@@ -70,6 +73,15 @@ pub fn read(args: &ReadArgs) -> anyhow::Result<ExitCode> {
     sink.stats(&stats);
     let written = sink.flush();
     report_inputs(&merge, filter.as_ref());
+    telemetry.engine(judge.counters(), judge.verdicts(), sink.written());
+    telemetry.capture(vec![InterfaceCounts {
+        name: FILE.to_owned(),
+        packets: progress.packets,
+        octets: progress.octets,
+        last_packet_ns: progress.last_ns,
+        ..InterfaceCounts::default()
+    }]);
+    setup::write_metrics(&telemetry, shared)?;
     exit::output(written, shared)?;
     let unreadable = merge
         .outcomes()
@@ -84,6 +96,9 @@ fn capture_stats(outcome: &Outcome) -> CaptureStats {
         fault: outcome.problem.as_ref().map(ToString::to_string),
     }
 }
+
+/// What stands for an interface in the metrics: paths are no labels.
+const FILE: &str = "file";
 
 /// Names every input that could not be read, or not to its end.
 #[expect(clippy::print_stderr, reason = "the user is told here")]

@@ -10,6 +10,7 @@ use terrier_engine::signature::Signatures;
 
 use crate::cli::Shared;
 use crate::exit::{self, Failure};
+use crate::telemetry::Telemetry;
 
 /// The home networks: those that were given, else the default.
 #[must_use]
@@ -89,6 +90,22 @@ pub fn sensor() -> String {
         .nodename()
         .to_string_lossy()
         .into_owned()
+}
+
+/// Writes the metrics where `--metrics-file` says, if anywhere.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write_metrics(telemetry: &Telemetry, shared: &Shared) -> Result<(), Failure> {
+    let Some(path) = &shared.metrics_file else {
+        return Ok(());
+    };
+    telemetry.write_file(path).map_err(|error| {
+        exit::usage(format!(
+            "cannot write metrics to {}: {error}",
+            path.display()
+        ))
+    })
 }
 
 /// A path as records write it.

@@ -47,6 +47,15 @@ pub struct Stats {
     pub captures: Vec<CaptureStats>,
 }
 
+/// Packets in which each layer was met.
+#[must_use]
+pub fn encapsulations(counters: &Counters) -> [(&'static str, u64); 2] {
+    [
+        ("vlan", counters.vlan_packets),
+        ("qinq", counters.qinq_packets),
+    ]
+}
+
 /// One input.
 #[derive(Debug, Clone, Serialize)]
 pub struct CaptureStats {
@@ -63,10 +72,7 @@ impl Stats {
     #[must_use]
     pub fn new(progress: Progress, counters: &Counters, captures: Vec<CaptureStats>) -> Self {
         let mut encapsulations = BTreeMap::new();
-        for (name, count) in [
-            ("vlan", counters.vlan_packets),
-            ("qinq", counters.qinq_packets),
-        ] {
+        for (name, count) in self::encapsulations(counters) {
             if count > 0 {
                 encapsulations.insert(name, count);
             }

@@ -46,6 +46,13 @@ impl Clock {
         None
     }
 
+    /// Time passes while no packet comes. Answers the time of the tick that is due; `at_ns` is believed as it is, for the
+    /// agent measures it from the last packet on. A time before the clock's changes nothing.
+    pub fn passes(&mut self, at_ns: i64) -> Option<i64> {
+        let now_ns = self.now_ns.unwrap_or(at_ns);
+        self.advance(now_ns, at_ns.max(now_ns))
+    }
+
     /// The clock, in nanoseconds since 1970; `None` before the first packet.
     #[must_use]
     pub fn now_ns(&self) -> Option<i64> {
@@ -107,6 +114,18 @@ mod tests {
         }
         assert_eq!(clock.packet(90_001 * S), Some(90_001 * S));
         assert_eq!(clock.jumps, 2);
+    }
+
+    #[test]
+    fn goes_on_in_silence_and_never_back() {
+        let mut clock = Clock::default();
+        assert_eq!(clock.passes(10 * S), None, "there was no clock before");
+        assert_eq!(clock.passes(11 * S + 5), Some(11 * S));
+        assert_eq!(clock.passes(9 * S), None);
+        assert_eq!(clock.packet(12 * S), Some(12 * S));
+        assert_eq!(clock.passes(9_000 * S), Some(9_000 * S));
+        assert_eq!(clock.packet(9_001 * S), Some(9_001 * S));
+        assert_eq!(clock.jumps, 0, "a long silence is no jump");
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::counters::Counters;
 use crate::detect::{self, Around, Detection, Finding, NameSource};
 use crate::home::HomeNetworks;
 use crate::names::Names;
-use crate::observation::{Fact, FlowEnd, FlowRef, Observation};
+use crate::observation::{Ech, Fact, FlowEnd, FlowRef, Observation};
 use crate::signature::Signatures;
 use crate::worker::Facts;
 
@@ -49,6 +49,19 @@ pub struct Verdicts {
     pub alerts: BTreeMap<(String, &'static str), u64>,
     /// Alerts forgotten because there were too many.
     pub alerts_forgotten: u64,
+    /// Client hellos over TCP.
+    pub hellos: Hellos,
+}
+
+/// How much client hellos tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Hellos {
+    /// All.
+    pub all: u64,
+    /// Those without a server name.
+    pub without_name: u64,
+    /// Those that offer an encrypted hello: the name in clear may be that of a front.
+    pub with_ech: u64,
 }
 
 /// The judge.
@@ -203,7 +216,13 @@ impl Judge {
         let flow = &observation.flow;
         let (name, source) = match &observation.fact {
             Fact::Dns(dns) => return self.names.learn(flow.endpoint(dns.client).ip, dns),
-            Fact::Tls(tls) => (tls.server_name.as_ref(), NameSource::Sni),
+            Fact::Tls(tls) => {
+                let hellos = &mut self.verdicts.hellos;
+                hellos.all += 1;
+                hellos.without_name += u64::from(tls.server_name.is_none());
+                hellos.with_ech += u64::from(tls.ech == Ech::Offered);
+                (tls.server_name.as_ref(), NameSource::Sni)
+            }
             Fact::Http(http) => (http.host.as_ref(), NameSource::Http),
             _ => return,
         };

@@ -3,7 +3,7 @@
 //! The handle never blocks. libpcap's own read timeout only starts with a packet, so on a silent link it never ends;
 //! therefore the descriptor is polled here, and [`Source::fill`] answers [`Filled::Idle`] when nothing came.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -273,6 +273,13 @@ impl Live {
             frame: self.frames + 1,
             what,
         }
+    }
+}
+
+/// To wait for several interfaces at once: with a patience of zero [`Source::fill`] does not wait by itself.
+impl AsFd for Live {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.handle.as_fd()
     }
 }
 

@@ -5,6 +5,7 @@ mod text;
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::sync::Arc;
 
 use terrier_engine::Sink;
@@ -33,6 +34,9 @@ pub trait Output: Sink + Send {
 /// The records of a run, on their way to one form.
 pub struct Records {
     form: Box<dyn Output>,
+    format: Format,
+    emitted: Emitted,
+    written: u64,
     worst: Option<Severity>,
 }
 
@@ -59,7 +63,7 @@ pub fn open(shared: &Shared, captures: Vec<Arc<str>>, manner: Manner) -> Result<
     };
     let out: Box<dyn Write + Send> =
         match &shared.output {
-            Some(path) => Box::new(File::create(path).map_err(|error| {
+            Some(path) => Box::new(create(path, manner).map_err(|error| {
                 exit::usage(format!("cannot create {}: {error}", path.display()))
             })?),
             None => Box::new(io::stdout()),
@@ -74,7 +78,29 @@ pub fn open(shared: &Shared, captures: Vec<Arc<str>>, manner: Manner) -> Result<
         (Format::Text, Manner::AtTheEnd) => Box::new(text::Summary::new(out, captures, terminal)),
         (Format::Text, Manner::AsItHappens) => Box::new(text::Lines::new(out, captures, terminal)),
     };
-    Ok(Records { form, worst: None })
+    let emitted = match format {
+        Format::Json => Emitted::from(&*shared.emit),
+        // People are told of alerts alone.
+        Format::Text => Emitted {
+            alerts: true,
+            ..Emitted::default()
+        },
+    };
+    Ok(Records {
+        form,
+        format,
+        emitted,
+        written: 0,
+        worst: None,
+    })
+}
+
+/// A capture can be read again; what was seen live before a restart can not, and is kept.
+fn create(path: &Path, manner: Manner) -> io::Result<File> {
+    match manner {
+        Manner::AtTheEnd => File::create(path),
+        Manner::AsItHappens => File::options().create(true).append(true).open(path),
+    }
 }
 
 impl Records {
@@ -84,8 +110,24 @@ impl Records {
         self.worst
     }
 
+    /// How many records were written so far.
+    #[must_use]
+    pub fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// The name of the form, for metrics.
+    #[must_use]
+    pub fn form(&self) -> &'static str {
+        match self.format {
+            Format::Text => "text",
+            Format::Json => "json",
+        }
+    }
+
     /// Writes the counts at the end.
     pub fn stats(&mut self, stats: &Stats) {
+        self.written += u64::from(self.emitted.stats);
         self.form.stats(stats);
     }
 
@@ -100,15 +142,18 @@ impl Records {
 
 impl Sink for Records {
     fn observation(&mut self, observation: &Observation, protocol: &'static str) {
+        self.written += u64::from(self.emitted.observations);
         self.form.observation(observation, protocol);
     }
 
     fn alert(&mut self, alert: &Alert, opened: bool) {
         self.worst = self.worst.max(Some(alert.finding.severity));
+        self.written += u64::from(self.emitted.alerts);
         self.form.alert(alert, opened);
     }
 
     fn flow(&mut self, flow: &FlowRef, end: &FlowEnd, name: Option<(&str, NameSource)>) {
+        self.written += u64::from(self.emitted.flows);
         self.form.flow(flow, end, name);
     }
 }

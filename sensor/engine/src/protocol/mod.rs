@@ -66,6 +66,15 @@ pub(crate) const ALL: &[Protocol] = &[
     dns::OVER_UDP,
 ];
 
+/// The names under which sessions are counted, each once and sorted.
+#[must_use]
+pub fn protocols() -> Vec<&'static str> {
+    let mut names: Vec<_> = ALL.iter().map(|protocol| protocol.name).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
 /// The start of what one side of a flow sent (TCP), or one datagram (UDP).
 pub(crate) struct Opening<'a> {
     /// The flow, for its ports: they may decide between two readings, never alone.

@@ -129,6 +129,10 @@ impl Source {
         }
     }
 
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// `offset` is in octets of the text.
     pub(super) fn error(&self, offset: usize, problem: Problem) -> SignatureError {
         let before = self

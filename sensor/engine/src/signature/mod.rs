@@ -23,6 +23,8 @@ pub use tool::{
     Tool,
 };
 
+use sha2::{Digest as _, Sha256};
+
 use matcher::Matcher;
 
 /// A compiled set of signatures.
@@ -135,6 +137,24 @@ impl Signatures {
     #[must_use]
     pub fn tools(&self) -> &[Tool] {
         &self.tools
+    }
+
+    /// What tells this set from others: SHA-256 of the texts of all files, by detection.
+    #[must_use]
+    pub fn sha256(&self) -> [u8; 32] {
+        let mut texts: Vec<(String, &str)> = self
+            .tools
+            .iter()
+            .map(|tool| (tool.detection(), tool.source.text()))
+            .collect();
+        texts.sort_unstable();
+        let mut hash = Sha256::new();
+        for (detection, text) in texts {
+            hash.update(detection);
+            hash.update((text.len() as u64).to_be_bytes());
+            hash.update(text);
+        }
+        hash.finalize().into()
     }
 
     fn hit(&self, found: Option<matcher::Place>) -> Option<Hit<'_>> {

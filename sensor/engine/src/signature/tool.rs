@@ -181,6 +181,37 @@ pub enum Kind {
     Port,
 }
 
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 9] = [
+        Self::Name,
+        Self::Suffix,
+        Self::Alpn,
+        Self::CertSubject,
+        Self::CertIssuer,
+        Self::HttpPath,
+        Self::UserAgent,
+        Self::Octets,
+        Self::Port,
+    ];
+
+    /// As files write it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Name => "name",
+            Self::Suffix => "suffix",
+            Self::Alpn => "alpn",
+            Self::CertSubject => "cert_subject",
+            Self::CertIssuer => "cert_issuer",
+            Self::HttpPath => "http_path",
+            Self::UserAgent => "user_agent",
+            Self::Octets => "octets",
+            Self::Port => "port",
+        }
+    }
+}
+
 /// Where a host name was seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]

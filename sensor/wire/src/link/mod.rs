@@ -94,6 +94,28 @@ pub enum Undecoded {
 }
 
 impl Undecoded {
+    /// Every reason.
+    pub const ALL: [Self; 8] = [
+        Self::LinkCut,
+        Self::LinkType,
+        Self::NotIp,
+        Self::VlanStack,
+        Self::IpHeader,
+        Self::IpExtensions,
+        Self::TransportHeader,
+        Self::OtherTransport,
+    ];
+
+    /// The layer at which decoding ended.
+    #[must_use]
+    pub fn layer(self) -> &'static str {
+        match self {
+            Self::LinkCut | Self::LinkType | Self::NotIp | Self::VlanStack => "link",
+            Self::IpHeader | Self::IpExtensions => "ip",
+            Self::TransportHeader | Self::OtherTransport => "transport",
+        }
+    }
+
     /// As counters name it.
     #[must_use]
     pub fn name(self) -> &'static str {
