@@ -1,0 +1,177 @@
+//! TCP cut otherwise: the same octets in other segments.
+
+use super::capture::Frame;
+
+/// Where the parts of a TCP segment are in its frame.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    ip: usize,
+    is_v6: bool,
+    tcp: usize,
+    /// First octet of the payload.
+    pub(crate) payload: usize,
+    /// One behind the last octet of the payload; what follows is padding.
+    pub(crate) end: usize,
+}
+
+/// How the pieces of one segment are sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// One after the other.
+    InOrder,
+    /// Three at a time, the last one first.
+    Reordered,
+    /// Each again, after the one that follows it.
+    Repeated,
+    /// Each begins with the last octets of the one before it.
+    Overlapping,
+}
+
+/// A capture whose TCP payloads are cut into pieces of the sizes that `size` gives, from 1.
+pub(crate) fn resegment(
+    frames: &[Frame],
+    manner: Manner,
+    mut size: impl FnMut() -> usize,
+) -> Vec<Frame> {
+    let mut result = Vec::new();
+    for frame in frames {
+        match place(frame) {
+            Some(place) if place.is_plain(frame) => {
+                result.extend(in_manner(&pieces(frame, place, manner, &mut size), manner));
+            }
+            _ => result.push(frame.clone()),
+        }
+    }
+    result
+}
+
+fn pieces(
+    frame: &Frame,
+    place: Place,
+    manner: Manner,
+    size: &mut impl FnMut() -> usize,
+) -> Vec<Frame> {
+    let length = place.end - place.payload;
+    let mut pieces = Vec::new();
+    let mut at = 0;
+    while at < length {
+        let end = length.min(at + size().max(1));
+        let start = if manner == Manner::Overlapping {
+            at.saturating_sub(OVERLAP)
+        } else {
+            at
+        };
+        pieces.push(piece(frame, place, start, end));
+        at = end;
+    }
+    pieces
+}
+
+/// The frame with only these octets of its payload. Checksums are left as they are: the program believes none, since
+/// offload to the network card leaves wrong ones in most captures of a sender.
+fn piece(frame: &Frame, place: Place, start: usize, end: usize) -> Frame {
+    let mut octets = frame.octets[..place.payload].to_vec();
+    octets.extend_from_slice(&frame.octets[place.payload + start..place.payload + end]);
+    let (at, from) = if place.is_v6 {
+        (place.ip + 4, place.ip + 40)
+    } else {
+        (place.ip + 2, place.ip)
+    };
+    let ip_length = u16::try_from(octets.len() - from).expect("shorter than it was");
+    octets[at..at + 2].copy_from_slice(&ip_length.to_be_bytes());
+    let seq = &mut octets[place.tcp + 4..place.tcp + 8];
+    let moved = u32::from_be_bytes([seq[0], seq[1], seq[2], seq[3]]).wrapping_add(start as u32);
+    seq.copy_from_slice(&moved.to_be_bytes());
+    if place.payload + end < place.end {
+        octets[place.tcp + 13] &= !(FIN | PSH);
+    }
+    Frame {
+        wire_len: octets.len() as u32,
+        octets,
+        ..*frame
+    }
+}
+
+fn in_manner(pieces: &[Frame], manner: Manner) -> Vec<Frame> {
+    match manner {
+        Manner::InOrder | Manner::Overlapping => pieces.to_vec(),
+        Manner::Reordered => pieces
+            .chunks(3)
+            .flat_map(|window| window.iter().rev().cloned())
+            .collect(),
+        Manner::Repeated => {
+            let mut result = Vec::new();
+            for (index, piece) in pieces.iter().enumerate() {
+                result.push(piece.clone());
+                result.extend(index.checked_sub(1).map(|before| pieces[before].clone()));
+            }
+            result
+        }
+    }
+}
+
+impl Place {
+    /// Whether it can be cut: it has payload, all of it was captured, and it neither opens nor resets the connection.
+    fn is_plain(&self, frame: &Frame) -> bool {
+        self.end > self.payload && frame.octets[self.tcp + 13] & (SYN | RST) == 0
+    }
+}
+
+/// Finds TCP in a frame. `None` for everything else, and for a frame that was cut.
+pub(crate) fn place(frame: &Frame) -> Option<Place> {
+    let octets = &frame.octets;
+    let u16_at =
+        |at: usize| Some(usize::from(u16::from_be_bytes([*octets.get(at)?, *octets.get(at + 1)?])));
+    let ip = match frame.link {
+        LINK_NULL => 4,
+        LINK_ETHERNET => {
+            let mut at = 12;
+            while [ETHERTYPE_VLAN, ETHERTYPE_QINQ].contains(&u16_at(at)?) {
+                at += 4;
+            }
+            at + 2
+        }
+        LINK_RAW => 0,
+        LINK_SLL => 16,
+        LINK_SLL2 => 20,
+        _ => return None,
+    };
+    let is_v6 = match octets.get(ip)? >> 4 {
+        4 => false,
+        6 => true,
+        _ => return None,
+    };
+    let (protocol, tcp, end) = if is_v6 {
+        (*octets.get(ip + 6)?, ip + 40, ip + 40 + u16_at(ip + 4)?)
+    } else {
+        // A fragment is no segment.
+        if u16_at(ip + 6)? & 0x3fff != 0 {
+            return None;
+        }
+        let header = usize::from(octets.get(ip)? & 0xf) * 4;
+        (*octets.get(ip + 9)?, ip + header, ip + u16_at(ip + 2)?)
+    };
+    let payload = tcp + usize::from(octets.get(tcp + 12)? >> 4) * 4;
+    (protocol == TCP && payload <= end && end <= octets.len()).then_some(Place {
+        ip,
+        is_v6,
+        tcp,
+        payload,
+        end,
+    })
+}
+
+/// Octets that are sent again where pieces overlap.
+const OVERLAP: usize = 5;
+const FIN: u8 = 0x01;
+const SYN: u8 = 0x02;
+const RST: u8 = 0x04;
+const PSH: u8 = 0x08;
+const TCP: u8 = 6;
+const LINK_NULL: u32 = 0;
+const LINK_ETHERNET: u32 = 1;
+const LINK_RAW: u32 = 101;
+const LINK_SLL: u32 = 113;
+const LINK_SLL2: u32 = 276;
+const ETHERTYPE_VLAN: usize = 0x8100;
+const ETHERTYPE_QINQ: usize = 0x88a8;
