@@ -31,11 +31,8 @@ pub fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             tell(&error);
-            error
-                .downcast_ref::<exit::Failure>()
-                .map_or(ExitCode::from(exit::UNREADABLE), |failure| {
-                    failure.code.into()
-                })
+            let failure = error.downcast_ref::<exit::Failure>();
+            ExitCode::from(failure.map_or(exit::UNREADABLE, |failure| failure.code))
         }
     }
 }
