@@ -37,7 +37,10 @@ fn a_capture_cut_in_the_middle_is_read_up_to_the_cut() {
     let whole = pcap(&frames(&row.on_disk()));
     let path = folder.file("cut.pcap", &whole[..whole.len() - 7]);
     let ran = read(&[&path]);
-    ran.expect(0, &["cut.pcap", "cut in the middle of frame", "octets promised"]);
+    ran.expect(
+        0,
+        &["cut.pcap", "cut in the middle of frame", "octets promised"],
+    );
     let stats = ran.stats();
     assert_eq!(stats["packets"], row.packets - 1);
     let capture = &stats["captures"][0];
@@ -61,7 +64,11 @@ fn every_cut_of_a_capture_is_named_and_none_is_a_panic() {
     for length in (1..whole.len()).step_by(whole.len() / 40 + 1) {
         let ran = run_with_input(READ_STDIN, &whole[..length]);
         assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
-        assert!([Some(0), Some(3)].contains(&ran.code), "cut at {length}: {:?}", ran.code);
+        assert!(
+            [Some(0), Some(3)].contains(&ran.code),
+            "cut at {length}: {:?}",
+            ran.code
+        );
     }
 }
 
@@ -89,7 +96,10 @@ fn a_file_without_permission_is_named_as_such() {
     // Whoever reads as nobody must reach the folder, which only its owner may otherwise.
     let everybody = fs::Permissions::from_mode(0o755);
     fs::set_permissions(folder.0.path(), everybody).expect("it is ours");
-    let path = folder.file("secret.pcap", &pcap(&frames(&capture_with_findings().on_disk())));
+    let path = folder.file(
+        "secret.pcap",
+        &pcap(&frames(&capture_with_findings().on_disk())),
+    );
     fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).expect("it is ours");
     // Root reads everything.
     let mut command = if fs::read(&path).is_ok() {
@@ -109,7 +119,10 @@ fn a_file_without_permission_is_named_as_such() {
         return skip(&said);
     }
     assert_eq!(output.status.code(), Some(3), "{said}");
-    assert!(said.contains("secret.pcap") && said.contains("permission"), "{said}");
+    assert!(
+        said.contains("secret.pcap") && said.contains("permission"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -192,7 +205,11 @@ fn only_the_kinds_that_were_asked_for_are_written() {
         assert_eq!(of_kind(records.clone(), kind).len(), records.len());
     }
     let records = run(["read", "--json", &row.path()]).records();
-    assert_eq!(of_kind(records.clone(), "alert").len(), records.len(), "the default");
+    assert_eq!(
+        of_kind(records.clone(), "alert").len(),
+        records.len(),
+        "the default"
+    );
 }
 
 #[test]
@@ -210,7 +227,11 @@ fn a_finding_at_the_severity_of_fail_on_is_exit_1_and_nothing_less_is() {
     if let Some(higher) = SEVERITIES.get(worst + 1) {
         assert_eq!(with(higher), Some(0));
     }
-    assert_eq!(run(["read", "--json", &row.path()]).code, Some(0), "without the option");
+    assert_eq!(
+        run(["read", "--json", &row.path()]).code,
+        Some(0),
+        "without the option"
+    );
     run(["read", "--fail-on", "bad", &row.path()]).expect(2, &["bad", "critical"]);
 }
 
@@ -218,7 +239,15 @@ fn a_finding_at_the_severity_of_fail_on_is_exit_1_and_nothing_less_is() {
 fn a_reader_that_has_had_enough_is_no_failure() {
     // More output than a pipe holds, so that the program still writes when the reader has gone.
     let mut child = terrier()
-        .args(["read", "--json", "--emit", "observation,flow", "pcaps", "pcaps", "pcaps"])
+        .args([
+            "read",
+            "--json",
+            "--emit",
+            "observation,flow",
+            "pcaps",
+            "pcaps",
+            "pcaps",
+        ])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -241,14 +270,23 @@ fn output_goes_to_a_file_when_one_is_named() {
     let ran = run([&READ_ALL[..], &["--output", &path, &row.path()]].concat());
     assert_eq!(ran.expect(0, &[]).stdout, "");
     let written = fs::read_to_string(path).expect("it was written");
-    assert_eq!(written, run([&READ_ALL[..], &[&row.path()]].concat()).stdout);
+    assert_eq!(
+        written,
+        run([&READ_ALL[..], &[&row.path()]].concat()).stdout
+    );
 }
 
 #[test]
 fn output_that_cannot_be_created_or_written_is_named() {
     let row = capture_with_findings();
-    run(["read", "--json", "--output", "no/such/folder/x.jsonl", &row.path()])
-        .expect(2, &["no/such/folder/x.jsonl", "cannot create"]);
+    run([
+        "read",
+        "--json",
+        "--output",
+        "no/such/folder/x.jsonl",
+        &row.path(),
+    ])
+    .expect(2, &["no/such/folder/x.jsonl", "cannot create"]);
     if Path::new("/dev/full").exists() {
         let ran = run([&READ_ALL[..], &["--output", "/dev/full", &row.path()]].concat());
         ran.expect(3, &["/dev/full", "cannot write"]);
@@ -333,7 +371,12 @@ fn metrics_are_written_to_a_file_when_one_is_named() {
 #[test]
 fn an_interface_that_does_not_exist_is_named() {
     let ran = run(["run", "-i", "nosuchif0", "--listen", "127.0.0.1:0"]);
-    assert!([Some(3), Some(4)].contains(&ran.code), "{:?}: {}", ran.code, ran.stderr);
+    assert!(
+        [Some(3), Some(4)].contains(&ran.code),
+        "{:?}: {}",
+        ran.code,
+        ran.stderr
+    );
     ran.expect(ran.code.unwrap_or_default(), &["nosuchif0"]);
 }
 
@@ -368,7 +411,11 @@ fn found(ran: &Ran) -> Vec<Value> {
 fn worst(ran: &Ran) -> usize {
     of_kind(ran.records(), "alert")
         .iter()
-        .filter_map(|alert| SEVERITIES.iter().position(|&name| alert["severity"] == name))
+        .filter_map(|alert| {
+            SEVERITIES
+                .iter()
+                .position(|&name| alert["severity"] == name)
+        })
         .max()
         .expect("something was found")
 }

@@ -78,8 +78,16 @@ fn difference(frames: &[Frame], manner: Manner, sizes: &[usize]) -> Option<Strin
     let mut sizes = sizes.iter().copied().cycle();
     let cut = resegment(frames, manner, || sizes.next().unwrap_or(1));
     let (before, after) = (Told::by(frames), Told::by(&cut));
-    let lost: Vec<_> = before.facts.iter().filter(|fact| !after.facts.contains(fact)).collect();
-    let new: Vec<_> = after.facts.iter().filter(|fact| !before.facts.contains(fact)).collect();
+    let lost: Vec<_> = before
+        .facts
+        .iter()
+        .filter(|fact| !after.facts.contains(fact))
+        .collect();
+    let new: Vec<_> = after
+        .facts
+        .iter()
+        .filter(|fact| !before.facts.contains(fact))
+        .collect();
     (before != after).then(|| {
         format!(
             "cut into {} frames\n  lost {lost:#?}\n  new {new:#?}\n  alerts {:?}, then {:?}",

@@ -96,15 +96,18 @@ fn check_findings(folder: &str) {
         }
         let packets = &ran.stats()["packets"];
         if *packets != row.packets {
-            wrong.push(format!("{}: {packets} packets of {}", row.file, row.packets));
+            wrong.push(format!(
+                "{}: {packets} packets of {}",
+                row.file, row.packets
+            ));
         }
         let found = detections(&of_kind(ran.records(), "alert"));
         let missed: Vec<_> = row.findings.difference(&found).collect();
         let surplus: Vec<_> = found.difference(&row.findings).collect();
         if !missed.is_empty() || !surplus.is_empty() {
             wrong.push(format!(
-                "{}: missed {missed:?}, not in the manifest {surplus:?}",
-                row.file
+                "{}: missed {missed:?}, not in the manifest's `findings` {surplus:?} (of a later version: {:?})",
+                row.file, row.later
             ));
         }
     }
@@ -124,9 +127,8 @@ fn check_golden(folder: &str) {
         }
         match fs::read_to_string(&path) {
             Err(error) => wrong.push(format!("{}: {error}; {UPDATE}", shown(&path))),
-            Ok(before) => wrong.extend(
-                difference(&before, &now).map(|text| format!("{}, {text}", shown(&path))),
-            ),
+            Ok(before) => wrong
+                .extend(difference(&before, &now).map(|text| format!("{}, {text}", shown(&path)))),
         }
     }
     assert_none(&wrong);
@@ -187,7 +189,10 @@ fn entries(folder: PathBuf) -> Vec<PathBuf> {
 }
 
 fn shown(path: &std::path::Path) -> String {
-    path.strip_prefix(root()).unwrap_or(path).display().to_string()
+    path.strip_prefix(root())
+        .unwrap_or(path)
+        .display()
+        .to_string()
 }
 
 fn updating() -> bool {
@@ -198,4 +203,5 @@ fn hex(octets: &[u8]) -> String {
     octets.iter().map(|octet| format!("{octet:02x}")).collect()
 }
 
-const UPDATE: &str = "`cargo xtask golden` writes what the program says now, to be read before it is committed";
+const UPDATE: &str =
+    "`cargo xtask golden` writes what the program says now, to be read before it is committed";

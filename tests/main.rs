@@ -20,3 +20,7 @@ mod schema;
 mod support;
 mod tidy;
 mod workers;
+
+// The tests of `terrier run` and of `deploy/` come with them.
+// mod deploy;
+// mod live;

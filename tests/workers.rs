@@ -94,7 +94,10 @@ fn read(paths: &[PathBuf], workers: u16) -> Ran {
     let workers = workers.to_string();
     let emit = "alert,observation,flow,stats";
     let options = ["read", "--json", "--emit", emit, "--workers", &workers];
-    run(options.iter().map(Path::new).chain(paths.iter().map(AsRef::as_ref)))
+    run(options
+        .iter()
+        .map(Path::new)
+        .chain(paths.iter().map(AsRef::as_ref)))
 }
 
 /// The facts without flow ids, which are made of the place of the first packet among all.

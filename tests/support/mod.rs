@@ -25,7 +25,10 @@ pub(crate) fn root() -> PathBuf {
 pub(crate) fn terrier() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_terrier-under-test"));
     // Its usage message shows the name it was called by.
-    command.arg0("terrier").current_dir(root()).stdin(Stdio::null());
+    command
+        .arg0("terrier")
+        .current_dir(root())
+        .stdin(Stdio::null());
     command
 }
 
@@ -127,7 +130,10 @@ fn finished(output: std::io::Result<Output>) -> Ran {
 
 /// `read` with everything that is the same on every machine.
 pub(crate) fn read<S: AsRef<OsStr>>(paths: &[S]) -> Ran {
-    run(READ.iter().map(OsStr::new).chain(paths.iter().map(S::as_ref)))
+    run(READ
+        .iter()
+        .map(OsStr::new)
+        .chain(paths.iter().map(S::as_ref)))
 }
 
 /// The arguments of [`read`].

@@ -119,14 +119,84 @@ impl Place {
 
 /// Finds TCP in a frame. `None` for everything else, and for a frame that was cut.
 pub(crate) fn place(frame: &Frame) -> Option<Place> {
+    let Datagram {
+        ip,
+        is_v6,
+        protocol,
+        start: tcp,
+        end,
+    } = network(frame)?;
+    let payload = tcp + usize::from(frame.octets.get(tcp + 12)? >> 4) * 4;
+    (protocol == TCP && payload <= end).then_some(Place {
+        ip,
+        is_v6,
+        tcp,
+        payload,
+        end,
+    })
+}
+
+/// The endpoints of a TCP segment, and its payload.
+pub(crate) fn segment(frame: &Frame) -> Option<(Ends, &[u8])> {
+    let place = place(frame)?;
     let octets = &frame.octets;
-    let u16_at =
-        |at: usize| Some(usize::from(u16::from_be_bytes([*octets.get(at)?, *octets.get(at + 1)?])));
+    let (from, length) = if place.is_v6 { (8, 16) } else { (12, 4) };
+    let address = |nth: usize| {
+        let at = place.ip + from + nth * length;
+        Some(octets.get(at..at + length)?.to_vec())
+    };
+    let port = |nth: usize| u16_at(octets, place.tcp + 2 * nth);
+    let from = (address(0)?, port(0)?);
+    let to = (address(1)?, port(1)?);
+    Some((Ends { from, to }, octets.get(place.payload..place.end)?))
+}
+
+/// The payload of a UDP datagram.
+pub(crate) fn datagram(frame: &Frame) -> Option<&[u8]> {
+    let found = network(frame).filter(|found| found.protocol == UDP)?;
+    frame.octets.get(found.start + 8..found.end)
+}
+
+/// Two endpoints: address and port.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Ends {
+    from: (Vec<u8>, usize),
+    to: (Vec<u8>, usize),
+}
+
+impl Ends {
+    /// The same for both directions.
+    pub(crate) fn sorted(&self) -> Self {
+        let (low, high) = (
+            self.from.clone().min(self.to.clone()),
+            self.from.clone().max(self.to.clone()),
+        );
+        Self {
+            from: low,
+            to: high,
+        }
+    }
+}
+
+/// What the IP header says.
+struct Datagram {
+    ip: usize,
+    is_v6: bool,
+    protocol: u8,
+    /// Where its payload begins.
+    start: usize,
+    /// One behind the last octet of its payload; what follows is padding.
+    end: usize,
+}
+
+/// Finds IP in a frame. `None` without it, for a fragment, and for a frame that was cut.
+fn network(frame: &Frame) -> Option<Datagram> {
+    let octets = &frame.octets;
     let ip = match frame.link {
         LINK_NULL => 4,
         LINK_ETHERNET => {
             let mut at = 12;
-            while [ETHERTYPE_VLAN, ETHERTYPE_QINQ].contains(&u16_at(at)?) {
+            while [ETHERTYPE_VLAN, ETHERTYPE_QINQ].contains(&u16_at(octets, at)?) {
                 at += 4;
             }
             at + 2
@@ -141,24 +211,35 @@ pub(crate) fn place(frame: &Frame) -> Option<Place> {
         6 => true,
         _ => return None,
     };
-    let (protocol, tcp, end) = if is_v6 {
-        (*octets.get(ip + 6)?, ip + 40, ip + 40 + u16_at(ip + 4)?)
+    let (protocol, start, end) = if is_v6 {
+        (
+            *octets.get(ip + 6)?,
+            ip + 40,
+            ip + 40 + u16_at(octets, ip + 4)?,
+        )
     } else {
-        // A fragment is no segment.
-        if u16_at(ip + 6)? & 0x3fff != 0 {
+        if u16_at(octets, ip + 6)? & MORE_FRAGMENTS_OR_OFFSET != 0 {
             return None;
         }
         let header = usize::from(octets.get(ip)? & 0xf) * 4;
-        (*octets.get(ip + 9)?, ip + header, ip + u16_at(ip + 2)?)
+        (
+            *octets.get(ip + 9)?,
+            ip + header,
+            ip + u16_at(octets, ip + 2)?,
+        )
     };
-    let payload = tcp + usize::from(octets.get(tcp + 12)? >> 4) * 4;
-    (protocol == TCP && payload <= end && end <= octets.len()).then_some(Place {
+    (start <= end && end <= octets.len()).then_some(Datagram {
         ip,
         is_v6,
-        tcp,
-        payload,
+        protocol,
+        start,
         end,
     })
+}
+
+fn u16_at(octets: &[u8], at: usize) -> Option<usize> {
+    let field = octets.get(at..at + 2)?;
+    Some(usize::from(u16::from_be_bytes([field[0], field[1]])))
 }
 
 /// Octets that are sent again where pieces overlap.
@@ -168,6 +249,8 @@ const SYN: u8 = 0x02;
 const RST: u8 = 0x04;
 const PSH: u8 = 0x08;
 const TCP: u8 = 6;
+const UDP: u8 = 17;
+const MORE_FRAGMENTS_OR_OFFSET: usize = 0x3fff;
 const LINK_NULL: u32 = 0;
 const LINK_ETHERNET: u32 = 1;
 const LINK_RAW: u32 = 101;
