@@ -22,8 +22,8 @@ fn a_folder_of_captures_tells_the_same_with_any_number_of_workers() {
 }
 
 proptest! {
-    // Each case runs the program four times.
-    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+    // Each case runs the program four to six times.
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn captures_together_tell_the_same_in_any_order_of_arguments(
@@ -79,14 +79,17 @@ fn difference(paths: &[PathBuf]) -> Option<String> {
     }
     [1, 2, 4].into_iter().find_map(|workers| {
         let other = read(paths, workers);
-        let line = first
-            .stdout
-            .lines()
-            .zip(other.stdout.lines())
-            .position(|(one, other)| one != other);
-        (first.stdout != other.stdout).then(|| {
-            format!("{paths:?}: {workers} workers answer otherwise, from line {line:?} on (from 0)")
-        })
+        let (one, many): (Vec<_>, Vec<_>) = (
+            first.stdout.lines().collect(),
+            other.stdout.lines().collect(),
+        );
+        let line = (0..one.len().max(many.len())).find(|&line| one.get(line) != many.get(line))?;
+        Some(format!(
+            "{paths:?}: {workers} workers answer otherwise, first in line {}:\n  - {}\n  + {}",
+            line + 1,
+            one.get(line).unwrap_or(&"(nothing)"),
+            many.get(line).unwrap_or(&"(nothing)"),
+        ))
     })
 }
 
