@@ -45,7 +45,7 @@ proptest! {
             Manner::InOrder, Manner::Reordered, Manner::Repeated, Manner::Overlapping,
         ]),
     ) {
-        let captures = manifest::captures();
+        let captures = captures(in_pieces);
         let frames = frames(&which.get(&captures).on_disk());
         if let Some(what) = difference(&frames, manner, &sizes) {
             let name = &which.get(&captures).file;
@@ -54,10 +54,30 @@ proptest! {
     }
 }
 
+#[test]
+fn captures_that_are_passed_over_are_still_there() {
+    let names: Vec<String> = captures(|_| true).into_iter().map(|row| row.file).collect();
+    let gone: Vec<_> = BEHIND_A_PREAMBLE
+        .iter()
+        .filter(|&&name| !names.iter().any(|there| there == name))
+        .collect();
+    assert!(gone.is_empty(), "{gone:?}");
+}
+
+fn captures(wanted: impl Fn(&Row) -> bool) -> Vec<Row> {
+    let mut captures = manifest::captures();
+    captures.retain(wanted);
+    captures
+}
+
+fn in_pieces(row: &Row) -> bool {
+    !BEHIND_A_PREAMBLE.contains(&row.file.as_str())
+}
+
 fn check_all(manner: Manner, size: usize) {
     let mut tried = 0;
     let mut wrong = Vec::new();
-    for row in manifest::captures() {
+    for row in captures(in_pieces) {
         let Row { file, .. } = &row;
         let frames = frames(&row.on_disk());
         if !frames.iter().any(|frame| place(frame).is_some()) {
@@ -131,3 +151,11 @@ fn fact(record: &Value) -> String {
     record["flow"].as_object_mut().map(|flow| flow.remove("id"));
     record.to_string()
 }
+
+/// Here one protocol begins behind another one's preamble, a tunnel's greeting or a proxy's answer. It is looked for at the
+/// start of a segment, with as many octets as that segment has (`Begins::AtAnySegment` in the engine): where a preamble has
+/// no decoder nothing says where it ends.
+const BEHIND_A_PREAMBLE: [&str; 2] = [
+    "ngrok/v2-agent-through-proxy.pcapng",
+    "tunnels/bore-carries-vnc.pcapng",
+];

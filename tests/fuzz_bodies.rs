@@ -107,11 +107,14 @@ fn check(body: fn(&[u8]), seeds: impl Iterator<Item = Vec<u8>>) {
     assert_none(&wrong);
 }
 
-/// What the two sides of each TCP connection said in turn; `true` for who spoke second.
-fn conversations() -> Vec<Vec<(bool, Vec<u8>)>> {
+/// What the two sides of a connection said in turn; `true` for who spoke second.
+type Turns = Vec<(bool, Vec<u8>)>;
+
+/// What was said in each TCP connection.
+fn conversations() -> Vec<Turns> {
     let mut all = Vec::new();
     for row in manifest::captures() {
-        let mut open: BTreeMap<Ends, (Ends, Vec<(bool, Vec<u8>)>)> = BTreeMap::new();
+        let mut open: BTreeMap<Ends, (Ends, Turns)> = BTreeMap::new();
         for frame in frames(&row.on_disk()) {
             let Some((ends, octets)) = segments::segment(&frame).filter(|(_, it)| !it.is_empty())
             else {
