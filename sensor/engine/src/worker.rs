@@ -161,6 +161,9 @@ impl Worker {
     }
 
     fn packet(&mut self, packet: &Packet<'_>, facts: &mut Facts) {
+        if self.now_ns == i64::MIN {
+            self.table.begin(packet.at_ns);
+        }
         self.now_ns = self.now_ns.max(packet.at_ns);
         let Decapsulated { vlan, ip } = match decap::frame(packet.link.0, packet.octets) {
             Ok(decapsulated) => decapsulated,

@@ -59,7 +59,11 @@ pub(crate) fn ci() -> anyhow::Result<()> {
             "--document-private-items",
             "--quiet",
         ],
-        &[("RUSTDOCFLAGS", "-D warnings")],
+        &[(
+            "RUSTDOCFLAGS",
+            // Private items are documented too, so links to them resolve.
+            "-D warnings -A rustdoc::private-intra-doc-links",
+        )],
     );
     if Command::new("cargo")
         .args(["deny", "--version"])
