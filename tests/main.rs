@@ -22,5 +22,5 @@ mod tidy;
 mod workers;
 
 // The tests of `terrier run` and of `deploy/` come with them.
-// mod deploy;
+mod deploy;
 // mod live;
