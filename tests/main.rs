@@ -8,19 +8,19 @@
 //! | [`fuzz_bodies`] | whether the laws of the fuzz targets hold for the payloads of real captures |
 //! | [`golden`] | what is said about each capture of `pcaps/`, octet by octet |
 //! | [`schema`] | whether the records keep to the schema that others rely on |
+//! | [`deploy`] | what `deploy/` ships is what Prometheus takes |
+//! | [`live`] | `terrier run` on a real link |
 //! | [`tidy`] | whether the house rules are kept |
 //! | [`workers`] | whether the answer depends on the number of workers or on the weather |
 
 mod cli;
 mod corpus;
 mod cut;
+mod deploy;
 mod fuzz_bodies;
 mod golden;
+mod live;
 mod schema;
 mod support;
 mod tidy;
 mod workers;
-
-// The tests of `terrier run` and of `deploy/` come with them.
-mod deploy;
-// mod live;
