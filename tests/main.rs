@@ -1,1 +1,26 @@
-//! One integration binary.
+//! The whole program from the outside: one integration binary, so that it is linked once.
+//!
+//! | module | asks |
+//! |---|---|
+//! | [`cli`] | what a user is told, and by which exit code |
+//! | [`corpus`] | what is found in third-party captures whose truth is known (only where `TERRIER_CORPUS` names them) |
+//! | [`cut`] | whether the facts depend on how TCP cut the octets |
+//! | [`fuzz_bodies`] | whether the laws of the fuzz targets hold for the payloads of real captures |
+//! | [`golden`] | what is said about each capture of `pcaps/`, octet by octet |
+//! | [`schema`] | whether the records keep to the schema that others rely on |
+//! | [`tidy`] | whether the house rules are kept |
+//! | [`workers`] | whether the answer depends on the number of workers or on the weather |
+
+mod cli;
+mod corpus;
+mod cut;
+mod fuzz_bodies;
+mod golden;
+mod schema;
+mod support;
+mod tidy;
+mod workers;
+
+// The tests of `terrier run` and of `deploy/` come with them.
+// mod deploy;
+// mod live;

@@ -264,6 +264,8 @@ disable spoolss = yes
 path = $TMP/smb/share
 guest ok = yes
 END
+    answer files 10.20.0.40   # Samba looks itself up
+    resolver
     start files smbd --foreground --no-process-group --debug-stdout --configfile="$TMP/smb.conf"
     listening files 445
     capture
@@ -274,7 +276,7 @@ END
 }
 
 scenario benign/ntp-icmp benign_ntp benign/ntp-icmp.pcapng \
-    'chronyd on 10.20.0.21 asks the time of chronyd at 198.51.100.80:123; ping with large and small payloads to 10.20.0.40 and 198.51.100.80.'
+    'chronyd on 10.20.0.21 asks the time of chronyd at 198.51.100.80:123; ping to 10.20.0.40, and with 4000 octets (IP fragments) to 198.51.100.80.'
 benign_ntp() {
     benign_lab
     deb chrony iputils-ping
@@ -286,10 +288,11 @@ benign_ntp() {
     capture
     start pc21 chronyd -x -n -u root -f "$TMP/chrony/client.conf"
     quietly 4 pc21 ping -c 2 -i 0.2 10.20.0.40
-    quietly 4 pc21 ping -c 2 -i 0.2 -s 1400 198.51.100.80
+    quietly 4 pc21 ping -c 2 -i 0.2 -s 4000 198.51.100.80   # in fragments
     sleep 4
     capture_end
     save "$FILE"
     expect 'ntp.flags.mode == 4'
     expect 'icmp.type == 0'
+    expect 'ip.flags.mf == 1'
 }

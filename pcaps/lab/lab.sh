@@ -196,6 +196,14 @@ certificate() {
         -keyout "$TMP/$1.key" -out "$TMP/$1.crt" 2>/dev/null
 }
 
+# trusted_certificate NAME: for clients that demand a CA above the certificate (rustls does); the CA is $TMP/ca.crt.
+trusted_certificate() {
+    openssl req -x509 -newkey rsa:2048 -nodes -days 90 -subj '/CN=Lab CA' -keyout "$TMP/ca.key" -out "$TMP/ca.crt" 2>/dev/null
+    openssl req -new -newkey rsa:2048 -nodes -subj "/CN=$1" -keyout "$TMP/$1.key" -out "$TMP/$1.csr" 2>/dev/null
+    openssl x509 -req -in "$TMP/$1.csr" -CA "$TMP/ca.crt" -CAkey "$TMP/ca.key" -CAcreateserial -days 90 \
+        -extfile <(printf 'subjectAltName=DNS:%s\nbasicConstraints=CA:FALSE\n' "$1") -out "$TMP/$1.crt" 2>/dev/null
+}
+
 # tls_server HOST PORT NAME [openssl s_server options]: any TLS service we cannot reach; it takes every SNI.
 tls_server() {
     local name=$1 port=$2 subject=$3

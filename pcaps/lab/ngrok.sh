@@ -180,3 +180,116 @@ ngrok_endpoint_tcp() {
     expect 'dns.qry.name == "0.tcp.ngrok.io"'
     expect 'tcp.dstport == 17263 && tcp.payload[0:4] == "SSH-"'
 }
+
+scenario ngrok/endpoint-chromium ngrok_endpoint_chromium ngrok/endpoint-chromium.pcapng \
+    'Chromium on 10.20.0.21 visits https://abc-1-2-3.ngrok-free.app (198.51.100.44:443): its large post-quantum ClientHello fills two segments.' \
+    tunnel.ngrok.endpoint
+ngrok_endpoint_chromium() {
+    ngrok_lab
+    deb chromium
+    answer abc-1-2-3.ngrok-free.app "$EDGE"
+    resolver
+    tls_server edge 443 abc-1-2-3.ngrok-free.app -www
+    capture
+    quietly 8 pc21 chromium --headless --no-sandbox --disable-gpu --disable-background-networking --disable-component-update \
+        --no-first-run --disable-sync --disable-default-apps --ignore-certificate-errors --user-data-dir="$TMP/chromium" --dump-dom \
+        https://abc-1-2-3.ngrok-free.app/
+    capture_end
+    save "$FILE"
+    expect 'tls.handshake.extensions_server_name == "abc-1-2-3.ngrok-free.app"'
+}
+
+scenario ngrok/v2-agent-through-proxy ngrok_proxy ngrok/v2-agent-through-proxy.pcapng \
+    'Old ngrok agent (Go, v2) on 10.20.0.21 goes through the HTTP proxy 10.20.0.8:3128 (tinyproxy): CONNECT tunnel.us.ngrok.com:443 in clear, TLS inside; the proxy then looks up the name and connects to 198.51.100.44:443.' \
+    tunnel.ngrok
+ngrok_proxy() {
+    ngrok_lab
+    host proxy 10.20.0.8
+    deb tinyproxy-bin
+    made_with "ngrok agent (npm @expo/ngrok-bin-linux-x64) $(npm_version @expo/ngrok-bin-linux-x64)"
+    answer tunnel.us.ngrok.com "$EDGE"
+    resolver
+    tls_server edge 443 tunnel.us.ngrok.com
+    printf 'Port 3128\nTimeout 20\nMaxClients 10\n' >"$TMP/tinyproxy.conf"
+    start proxy tinyproxy -d -c "$TMP/tinyproxy.conf"
+    listening proxy 3128
+    printf 'authtoken: none\nhttp_proxy: "http://10.20.0.8:3128"\nupdate: false\n' >"$TMP/ngrok.yml"
+    capture
+    quietly 4 pc21 "$TOOLS/node/node_modules/@expo/ngrok-bin-linux-x64/ngrok" http -config "$TMP/ngrok.yml" -log stdout 8080
+    capture_end
+    save "$FILE"
+    expect 'tcp.payload contains "CONNECT tunnel.us.ngrok.com:443"'
+}
+
+scenario ngrok/python-session ngrok_session ngrok/python-session.pcapng \
+    'ngrok library for Python on 10.20.0.21, told to trust the stand-in at connect.ngrok-agent.com (198.51.100.44:443): the TLS session stands and the first frames of the agent go out in it.' \
+    tunnel.ngrok
+ngrok_session() {
+    ngrok_lab
+    made_with "ngrok (PyPI) $(pip_version ngrok)"
+    answer connect.ngrok-agent.com "$EDGE"
+    resolver
+    trusted_certificate connect.ngrok-agent.com
+    tls_server edge 443 connect.ngrok-agent.com
+    capture
+    quietly 4 pc21 "$TOOLS/py/bin/python" -c '
+import asyncio, ngrok, sys
+async def main():
+    await ngrok.SessionBuilder().authtoken("none").ca_cert(bytearray(open(sys.argv[1], "rb").read())).connect()
+asyncio.run(main())' "$TMP/ca.crt"
+    capture_end
+    save "$FILE"
+    expect 'tls.handshake.extensions_server_name == "connect.ngrok-agent.com"'
+    expect 'ip.src == 10.20.0.21 && tcp.len > 300'
+}
+
+scenario ngrok/lookup-over-tcp ngrok_lookup_tcp ngrok/lookup-over-tcp.pcapng \
+    '10.20.0.21 looks up connect.us.ngrok-agent.com over TCP (dig +tcp), of type A and HTTPS; no connection follows.' \
+    tunnel.ngrok
+ngrok_lookup_tcp() {
+    ngrok_lab
+    deb dnsutils
+    answer connect.us.ngrok-agent.com "$EDGE"
+    resolver
+    capture
+    quietly 3 pc21 dig +tcp connect.us.ngrok-agent.com A
+    quietly 3 pc21 dig +tcp connect.us.ngrok-agent.com HTTPS
+    capture_end
+    save "$FILE"
+    expect 'tcp && dns.qry.name == "connect.us.ngrok-agent.com"'
+}
+
+scenario ngrok/small-segments ngrok_small_segments ngrok/small-segments.pcapng \
+    'No look-up (a hosts file) and segments of 88 octets: the ClientHello of the ngrok library for Python, 10.20.0.21 to 198.51.100.44:443, comes in three pieces, its name cut in two.' \
+    tunnel.ngrok
+ngrok_small_segments() {
+    ngrok_lab
+    made_with "ngrok (PyPI) $(pip_version ngrok)"
+    printf '%s connect.ngrok-agent.com\n' "$EDGE" >>"$TMP/hosts"
+    tls_server edge 443 connect.ngrok-agent.com
+    in_ns edge ip route change default via 198.51.100.1 advmss 100   # 12 of them are the time stamp option
+    capture
+    quietly 4 pc21 env NGROK_AUTHTOKEN=none "$TOOLS/py/bin/python" -c 'import ngrok; ngrok.forward(8080)'
+    capture_end
+    save "$FILE"
+    expect 'tls.handshake.extensions_server_name == "connect.ngrok-agent.com"'
+    refuse 'tcp.len > 100 && ip.src == 10.20.0.21'
+    refuse 'dns'
+}
+
+scenario ngrok/snaplen-128 ngrok_snaplen ngrok/snaplen-128.pcapng \
+    'Every packet cut to 128 octets: the look-up of connect.ngrok-agent.com by 10.20.0.21 is whole, the ClientHello to 198.51.100.44:443 is not.' \
+    tunnel.ngrok
+ngrok_snaplen() {
+    ngrok_lab
+    made_with "ngrok (PyPI) $(pip_version ngrok)"
+    answer connect.ngrok-agent.com "$EDGE"
+    resolver
+    tls_server edge 443 connect.ngrok-agent.com
+    capture -s 128
+    quietly 4 pc21 env NGROK_AUTHTOKEN=none "$TOOLS/py/bin/python" -c 'import ngrok; ngrok.forward(8080)'
+    capture_end
+    save "$FILE"
+    expect 'dns.qry.name == "connect.ngrok-agent.com"'
+    expect 'frame.cap_len < frame.len'
+}

@@ -87,7 +87,7 @@ scenario tunnels/bore-own-server 'bore_lab; bore_web 198.51.100.60' tunnels/bore
 
 scenario tunnels/bore-carries-vnc bore_vnc tunnels/bore-carries-vnc.pcapng \
     'Hard: bore on 10.20.0.11 offers its Xvnc through bore.pub; TigerVNC viewer 203.0.113.70 comes through it with the password. Inside, RFB follows the Accept message on a connection that 10.20.0.11 opened to 198.51.100.60:7835.' \
-    tunnel.bore
+    tunnel.bore vnc.session vnc.reverse vnc.outbound vnc.odd_port
 bore_vnc() {
     bore_lab
     viewer_display
@@ -236,7 +236,7 @@ cloudflared_h2() {
 
 scenario tunnels/cloudflared-quic-name cloudflared_quic tunnels/cloudflared-quic-name.pcapng \
     'aioquic (not cloudflared) on 10.20.0.11 opens QUIC to 198.51.100.60:7844 with the name and ALPN that cloudflared sends, quic.cftunnel.com and argotunnel; no look-up.' \
-    tunnel.cloudflared
+    later:tunnel.cloudflared
 cloudflared_quic() {
     tunnel_lab
     made_with "aioquic (PyPI) $(pip_version aioquic)"

@@ -420,6 +420,36 @@ x11vnc_reverse() {   # VIEWER ADDRESS
     expect 'ip.src == 10.20.0.11 && tcp.payload contains "RFB 003.008"'
 }
 
+# ---------------------------------------------------------------- in a browser: RFB inside WebSocket
+
+# The page is served to the browser by its own host: on the wire is only the WebSocket.
+novnc() {   # VIEWER SECURITY-TYPE
+    vnc_lab
+    deb novnc websockify chromium
+    tigervnc web01 5901 -localhost -SecurityTypes "$2"
+    start web01 websockify 6080 127.0.0.1:5901
+    listening web01 6080
+    start "$1" python3 -m http.server --bind 127.0.0.1 --directory /usr/share/novnc 8000
+    listening "$1" 8000
+    capture
+    start "$1" chromium --headless --no-sandbox --disable-gpu --disable-background-networking --disable-component-update \
+        --no-first-run --disable-sync --disable-default-apps --user-data-dir="$TMP/chromium" \
+        'http://127.0.0.1:8000/vnc_lite.html?host=10.20.0.11&port=6080&password=secret12'
+    connected "$1" 6080
+    sleep 2.5
+    stop
+    capture_end
+    save "$FILE"
+    expect 'http.response.code == 101'
+    expect 'tcp.payload contains "RFB 003.008" && ip.src == 10.20.0.11'
+}
+scenario vnc/novnc 'novnc pc21 VncAuth' vnc/novnc.pcapng \
+    'noVNC in Chromium on 10.20.0.21 through websockify at 10.20.0.11:6080 to Xvnc behind it, right password: RFB in WebSocket frames, the client side masked.' \
+    later:vnc.session
+scenario vnc/novnc-no-password-from-internet 'novnc stranger None' vnc/novnc-no-password-from-internet.pcapng \
+    'noVNC in Chromium on 203.0.113.9 on the internet through websockify at 10.20.0.11:6080 to Xvnc behind it, without password.' \
+    later:vnc.exposed later:vnc.session later:vnc.no_auth
+
 # ---------------------------------------------------------------- probes and guessing
 
 scenario vnc/probe-banner-from-internet vnc_probe_banner vnc/probe-banner-from-internet.pcapng \
@@ -532,3 +562,22 @@ scenario vnc/pcap-nanoseconds 'vnc_link nsecpcap eth0 --time-stamp-precision=nan
 scenario vnc/pcapng-gzip 'vnc_link pcapng eth0' vnc/pcapng-gzip.pcapng.gz \
     'A pcapng packed with gzip: TigerVNC viewer 10.20.0.21 to Xvnc 10.20.0.11:5901, right password.' \
     vnc.session
+
+scenario vnc/joined-late vnc_joined_late vnc/joined-late.pcapng \
+    'Hard: the capture begins in the middle of a session of TigerVNC viewer 10.20.0.21 at Xvnc 10.20.0.11:5901; the handshake is not in it, so nothing can be said.'
+vnc_joined_late() {
+    vnc_lab
+    tigervnc web01 5901 -SecurityTypes VncAuth
+    deb tigervnc-viewer
+    start pc21 xtigervncviewer -ReconnectOnError=0 -AlertOnFatalError=0 -passwd "$TMP/right" 10.20.0.11::5901
+    local viewer=$STARTED
+    connected pc21 5901
+    sleep 1
+    capture
+    sleep 2
+    stop "$viewer"
+    capture_end
+    save "$FILE"
+    refuse 'tcp.flags.syn == 1'
+    expect 'tcp.port == 5901 && tcp.len > 0'
+}

@@ -7,7 +7,9 @@ use terrier_wire::Side;
 
 use crate::counters::Counters;
 use crate::observation::{Fact, FirstOctets, FlowRef, Frames, Transport};
-use crate::protocol::{self, Emit, Opening, Probe, Progress, Session};
+use crate::protocol::{
+    self, Begins, Emit, Opening, Patience, Probe, Progress, Protocol, Session, Then,
+};
 use crate::reassembly::{Accepted, Piece, Stream};
 
 /// The cold state of one flow.
@@ -31,9 +33,11 @@ struct Held {
 enum State {
     /// No protocol is known; which of [`protocol::ALL`] still fit each side, one bit each.
     Probing([u32; 2]),
+    /// None of them opened the flow; one may still begin behind a preamble, within so many more segments.
+    Waiting(u8),
     /// A session reads on.
     Running {
-        protocol: &'static str,
+        protocol: &'static Protocol,
         session: Box<dyn Session>,
     },
 }
@@ -88,7 +92,7 @@ impl Conversation {
         Some(Self::new(
             flow,
             State::Running {
-                protocol: known.name,
+                protocol: known,
                 session: (known.start)(),
             },
         ))
@@ -175,18 +179,11 @@ impl Conversation {
         emit: &mut Emit<'_>,
         counters: &mut Counters,
     ) -> Outcome {
-        let State::Running { protocol, session } = &mut self.state else {
+        let State::Running { session, .. } = &mut self.state else {
             return Outcome::Decided;
         };
-        let protocol = *protocol;
-        match session.feed(from, octets, emit) {
-            Progress::More(_) => Outcome::Wanted,
-            Progress::Finished => Outcome::Decided,
-            Progress::Violated(why) => {
-                *counters.violations.entry((protocol, why)).or_default() += 1;
-                Outcome::Decided
-            }
-        }
+        let progress = session.feed(from, octets, emit);
+        self.follow(progress, counters)
     }
 
     /// The flow ended: what waits for lost octets is handed out, then the session says what is pending.
@@ -201,7 +198,8 @@ impl Conversation {
         }
         match &mut self.state {
             State::Running { session, .. } => session.end(emit),
-            State::Probing(_) => self.give_up(emit),
+            State::Probing(_) => self.say_unknown(emit),
+            State::Waiting(_) => {}
         }
     }
 
@@ -226,26 +224,17 @@ impl Conversation {
         counters: &mut Counters,
     ) -> Outcome {
         counters.gaps += 1;
-        match &mut self.state {
+        let progress = match &mut self.state {
             // What comes after the gap is no opening.
             State::Probing(fitting) => {
                 fitting[side.index()] = 0;
-                self.judge_probes(emit)
+                return self.judge_probes(emit);
             }
-            State::Running { protocol, session } => {
-                let progress = session.gap(side, length, emit);
-                let name = *protocol;
-                self.held[side.index()].clear();
-                match progress {
-                    Progress::More(_) => Outcome::Wanted,
-                    Progress::Finished => Outcome::Decided,
-                    Progress::Violated(why) => {
-                        *counters.violations.entry((name, why)).or_default() += 1;
-                        Outcome::Decided
-                    }
-                }
-            }
-        }
+            State::Waiting(_) => return Outcome::Wanted,
+            State::Running { session, .. } => session.gap(side, length, emit),
+        };
+        self.held[side.index()].clear();
+        self.follow(progress, counters)
     }
 
     /// Hands octets that are next to whoever wants them.
@@ -256,8 +245,12 @@ impl Conversation {
         emit: &mut Emit<'_>,
         counters: &mut Counters,
     ) -> Outcome {
-        match &self.state {
-            State::Probing(_) => {
+        match &mut self.state {
+            State::Running { .. } => self.run(from, new, emit, counters),
+            State::Probing(fitting) => {
+                if fitting[from.index()] == 0 && self.begin_late(from, new, emit, counters) {
+                    return self.run(from, new, emit, counters);
+                }
                 emit.note(&mut self.frames);
                 let first = &mut self.first.octets[from.index()];
                 let room = FirstOctets::MAX.saturating_sub(first.len());
@@ -265,10 +258,21 @@ impl Conversation {
                 self.held[from.index()].push(new);
                 self.probe(from, emit, counters)
             }
-            State::Running { .. } => self.run(from, new, emit, counters),
+            State::Waiting(segments) => {
+                *segments -= 1;
+                let over = *segments == 0;
+                if self.begin_late(from, new, emit, counters) {
+                    self.run(from, new, emit, counters)
+                } else if over {
+                    Outcome::Decided
+                } else {
+                    Outcome::Wanted
+                }
+            }
         }
     }
 
+    /// Asks every protocol that still fits a side for what that side has sent so far.
     fn probe(&mut self, from: Side, emit: &mut Emit<'_>, counters: &mut Counters) -> Outcome {
         let State::Probing(fitting) = &mut self.state else {
             return Outcome::Wanted;
@@ -287,11 +291,7 @@ impl Conversation {
                 Probe::Maybe => {}
                 Probe::No => *bits &= !(1 << at),
                 Probe::Yes => {
-                    *counters.sessions.entry(protocol.name).or_default() += 1;
-                    self.state = State::Running {
-                        protocol: protocol.name,
-                        session: (protocol.start)(),
-                    };
+                    self.begin(protocol, counters);
                     return self.run(from, &[], emit, counters);
                 }
             }
@@ -299,7 +299,39 @@ impl Conversation {
         self.judge_probes(emit)
     }
 
-    /// Gives up when no protocol can fit any more.
+    /// Begins a session with a segment whose first octets leave no doubt, whatever came before. What came before is
+    /// another protocol's.
+    fn begin_late(
+        &mut self,
+        from: Side,
+        new: &[u8],
+        emit: &mut Emit<'_>,
+        counters: &mut Counters,
+    ) -> bool {
+        let opening = Opening {
+            flow: &self.flow,
+            octets: new,
+        };
+        let known = protocol::ALL.iter().find(|protocol| {
+            protocol.begins == Begins::AtAnySegment && (protocol.probe)(&opening) == Probe::Yes
+        });
+        let Some(protocol) = known else { return false };
+        if matches!(self.state, State::Probing(_)) {
+            self.say_unknown(emit);
+        }
+        self.held[from.index()].clear();
+        self.held[from.other().index()].clear();
+        self.begin(protocol, counters);
+        true
+    }
+
+    fn begin(&mut self, protocol: &'static Protocol, counters: &mut Counters) {
+        *counters.sessions.entry(protocol.name).or_default() += 1;
+        let session = (protocol.start)();
+        self.state = State::Running { protocol, session };
+    }
+
+    /// Once no protocol can have opened the flow, it is only looked at for one that begins behind a preamble.
     fn judge_probes(&mut self, emit: &mut Emit<'_>) -> Outcome {
         let State::Probing(fitting) = &self.state else {
             return Outcome::Wanted;
@@ -315,16 +347,40 @@ impl Conversation {
             }
         });
         let too_long = self.held.iter().any(|held| held.len() > MAX_PROBED);
-        if !hopeless && !too_long {
-            return Outcome::Wanted;
+        if hopeless || too_long {
+            self.say_unknown(emit);
+            self.wait();
         }
-        self.give_up(emit);
-        Outcome::Decided
+        Outcome::Wanted
     }
 
-    fn give_up(&mut self, emit: &mut Emit<'_>) {
+    fn wait(&mut self) {
+        self.held = Default::default();
+        self.state = State::Waiting(MAX_PREAMBLE);
+    }
+
+    fn say_unknown(&mut self, emit: &mut Emit<'_>) {
         if self.first.octets.iter().any(|octets| !octets.is_empty()) {
             emit.fact(&self.frames, Fact::Unknown(self.first.clone()));
+        }
+    }
+
+    /// How a conversation goes on after its session has read.
+    fn follow(&mut self, progress: Progress, counters: &mut Counters) -> Outcome {
+        let State::Running { protocol, .. } = &self.state else {
+            return Outcome::Decided;
+        };
+        match progress {
+            Progress::More(_) => Outcome::Wanted,
+            Progress::Finished if protocol.then == Then::Another => {
+                self.wait();
+                Outcome::Wanted
+            }
+            Progress::Finished => Outcome::Decided,
+            Progress::Violated(why) => {
+                *counters.violations.entry((protocol.name, why)).or_default() += 1;
+                Outcome::Decided
+            }
         }
     }
 
@@ -336,11 +392,10 @@ impl Conversation {
         emit: &mut Emit<'_>,
         counters: &mut Counters,
     ) -> Outcome {
-        let State::Running { protocol, session } = &mut self.state else {
+        let State::Running { session, .. } = &mut self.state else {
             return Outcome::Wanted;
         };
-        let protocol = *protocol;
-        let mut violation = None;
+        let mut progress = Progress::More(0);
         let mut new = new;
         let mut side = from;
         let mut idle = 0;
@@ -363,35 +418,32 @@ impl Conversation {
                 side = side.other();
                 continue;
             }
-            match session.feed(side, octets, emit) {
-                Progress::More(used) => {
-                    let used = used.min(offered);
-                    idle = if used == 0 { idle + 1 } else { 0 };
-                    if direct {
-                        held.push(&fresh[used..]);
-                    } else {
-                        held.consume(used);
-                    }
-                    if held.len() > MAX_HELD {
-                        violation = Some("too much pending");
-                        session.end(emit);
-                        break;
-                    }
-                }
-                Progress::Finished => return Outcome::Decided,
-                Progress::Violated(why) => {
-                    violation = Some(why);
-                    break;
-                }
+            progress = session.feed(side, octets, emit);
+            let Progress::More(used) = progress else {
+                break;
+            };
+            let used = used.min(offered);
+            idle = if used == 0 { idle + 1 } else { 0 };
+            if direct {
+                held.push(&fresh[used..]);
+            } else {
+                held.consume(used);
+            }
+            if held.len() > MAX_HELD {
+                session.end(emit);
+                progress = Progress::Violated("too much pending");
+                break;
             }
             side = side.other();
         }
-        match violation {
-            Some(why) => {
-                *counters.violations.entry((protocol, why)).or_default() += 1;
-                Outcome::Decided
-            }
-            None => Outcome::Wanted,
+        self.follow(progress, counters)
+    }
+
+    /// How long its flow may be silent.
+    pub(crate) fn patience(&self) -> Patience {
+        match &self.state {
+            State::Running { protocol, .. } => protocol.patience,
+            State::Probing(_) | State::Waiting(_) => Patience::Usual,
         }
     }
 }
@@ -441,5 +493,7 @@ fn candidates(transport: Transport) -> u32 {
 const MAX_HELD: usize = 64 << 10;
 /// What a probe may ask for; a TLS hello cut into the smallest records is told long before.
 const MAX_PROBED: usize = 8 << 10;
+/// Segments that are looked at for a protocol behind a preamble: STARTTLS of the most talkative mail servers comes within.
+const MAX_PREAMBLE: u8 = 16;
 /// What one side may send without an answer before its flow is taken as one-sided.
 const MAX_UNANSWERED: usize = 4 << 10;

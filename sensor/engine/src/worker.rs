@@ -14,7 +14,7 @@ use crate::counters::Counters;
 use crate::flow::{FlowKey, FlowTable, Hasher, Opener, Phase, TcpSeen};
 use crate::observation::{EndCause, Fact, Frames, Observation, Oriented, Transport, VlanTags};
 use crate::packet::Packet;
-use crate::protocol::Emit;
+use crate::protocol::{Emit, Patience};
 use crate::reassembly::Fragments;
 
 /// How a worker is set up.
@@ -161,6 +161,9 @@ impl Worker {
     }
 
     fn packet(&mut self, packet: &Packet<'_>, facts: &mut Facts) {
+        if self.now_ns == i64::MIN {
+            self.table.begin(packet.at_ns);
+        }
         self.now_ns = self.now_ns.max(packet.at_ns);
         let Decapsulated { vlan, ip } = match decap::frame(packet.link.0, packet.octets) {
             Ok(decapsulated) => decapsulated,
@@ -452,9 +455,9 @@ impl Worker {
             let last_try = flow.tries >= MAX_TRIES;
             match Conversation::over_udp(flow.identity(), octets, &mut self.counters) {
                 Some(conversation) => {
+                    flow.short = conversation.patience() == Patience::Seconds;
                     flow.conversation = self.conversations.insert(conversation);
                     flow.phase = Phase::Watched;
-                    flow.short = true;
                 }
                 None => {
                     if last_try {
@@ -635,3 +638,6 @@ const SIDES: [Side; 2] = [Side::Originator, Side::Responder];
 /// Datagrams that are looked at before a UDP flow is given up: name services open with their first one, and a pick-up in
 /// mid-flow does not change that.
 const MAX_TRIES: u8 = 4;
+
+#[cfg(test)]
+mod tests;

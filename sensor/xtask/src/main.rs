@@ -1,1 +1,54 @@
-fn main() {}
+//! Terrier's chores: `cargo xtask ci`, `demo`, `golden`, `bench`.
+//!
+//! This crate needs neither libpcap nor the rest of the workspace, so that it can install what they need.
+
+mod bench;
+mod needs;
+mod steps;
+
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+
+fn main() -> ExitCode {
+    match run(&std::env::args().skip(1).collect::<Vec<_>>()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tell(&format!("xtask: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &[String]) -> anyhow::Result<()> {
+    std::env::set_current_dir(root()).context("cannot enter the workspace")?;
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["ci"] => steps::ci(),
+        ["demo"] => steps::demo(),
+        ["golden"] => steps::golden(),
+        ["bench", capture] => bench::bench(capture, bench::PAIRS),
+        ["bench", capture, pairs] => {
+            bench::bench(capture, pairs.parse().context("PAIRS is a number")?)
+        }
+        _ => bail!("{USAGE}"),
+    }
+}
+
+/// The root of the workspace: two folders above this package.
+fn root() -> std::path::PathBuf {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Says something to whoever runs the chore.
+#[expect(clippy::print_stderr, reason = "the user is told here")]
+fn tell(text: &str) {
+    eprintln!("{text}");
+}
+
+const USAGE: &str = "\
+usage: cargo xtask CHORE
+  ci                     everything that must pass before a change lands; installs what it needs
+  demo                   builds the program and reads the bundled captures
+  golden                 writes the golden files anew; read the diff like code
+  bench CAPTURE [PAIRS]  the program against a bare libpcap loop, in pairs";

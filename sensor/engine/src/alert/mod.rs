@@ -141,7 +141,9 @@ impl Alerts {
 }
 
 impl Alert {
-    fn new(finding: Finding, victim_name: Option<(String, NameSource)>) -> Self {
+    /// An alert that has just opened.
+    #[must_use]
+    pub fn new(finding: Finding, victim_name: Option<(String, NameSource)>) -> Self {
         let mut hash = Sha256::new();
         let identity = format!(
             "{}\n{}\n{}\n{}",

@@ -184,6 +184,11 @@ impl FlowTable {
         }
     }
 
+    /// The time of the first packet of the run.
+    pub(crate) fn begin(&mut self, at_ns: i64) {
+        self.wheel.begin(at_ns);
+    }
+
     /// How many flows there are.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {

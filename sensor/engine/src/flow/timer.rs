@@ -49,6 +49,13 @@ impl Wheel {
         }
     }
 
+    /// The time of the first packet, whoever owns it: every worker's wheel must turn alike, or flows would be looked at in
+    /// other seconds with other numbers of workers.
+    pub(crate) fn begin(&mut self, now_ns: i64) {
+        self.now_s
+            .get_or_insert_with(|| now_ns.div_euclid(NS_PER_S));
+    }
+
     /// Arms an entry for the second after `deadline_ns`, within the horizon.
     pub(crate) fn arm(&mut self, entries: &mut impl Linked, index: u32, deadline_ns: i64) {
         let deadline_s = deadline_ns.div_euclid(NS_PER_S) + 1;

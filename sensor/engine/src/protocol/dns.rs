@@ -6,7 +6,7 @@ mod pending;
 use terrier_wire::Step;
 use terrier_wire::dns::{self, Manner, Message, Opcode, Question, TypeName};
 
-use super::{Emit, Opening, Probe, Progress, Protocol};
+use super::{Begins, Emit, Opening, Patience, Probe, Progress, Protocol, Then};
 use crate::observation::{
     DnsRcode, DnsTransaction, DnsType, Fact, FlowRef, Frames, NameService, Side, Transport,
 };
@@ -18,6 +18,9 @@ pub(super) const OVER_TCP: Protocol = Protocol {
     transport: Transport::Tcp,
     probe: probe_stream,
     start: || Box::new(Session::new(Transport::Tcp)),
+    begins: Begins::AtTheStart,
+    then: Then::Nothing,
+    patience: Patience::Usual,
 };
 
 /// A message in each datagram; one flow may carry any number of them.
@@ -26,6 +29,9 @@ pub(super) const OVER_UDP: Protocol = Protocol {
     transport: Transport::Udp,
     probe: probe_datagram,
     start: || Box::new(Session::new(Transport::Udp)),
+    begins: Begins::AtTheStart,
+    then: Then::Nothing,
+    patience: Patience::Seconds,
 };
 
 /// Which service the ports speak of, where they do.

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use terrier_wire::Step;
 use terrier_wire::http::{self, Message, Request};
 
-use super::{Emit, Opening, Probe, Progress, Protocol};
+use super::{Begins, Emit, Opening, Patience, Probe, Progress, Protocol, Then};
 use crate::observation::{Fact, Frames, Http, Side, Transport};
 
 pub(super) const PROTOCOL: Protocol = Protocol {
@@ -13,6 +13,9 @@ pub(super) const PROTOCOL: Protocol = Protocol {
     transport: Transport::Tcp,
     probe,
     start: || Box::new(Session::default()),
+    begins: Begins::AtTheStart,
+    then: Then::Another,
+    patience: Patience::Usual,
 };
 
 fn probe(opening: &Opening<'_>) -> Probe {

@@ -20,6 +20,40 @@ pub(crate) struct Protocol {
     pub(crate) probe: fn(&Opening<'_>) -> Probe,
     /// Starts a session; it is then fed from the first octet of both sides.
     pub(crate) start: fn() -> Box<dyn Session>,
+    /// Where in a flow it may begin.
+    pub(crate) begins: Begins,
+    /// What may come when its session has finished.
+    pub(crate) then: Then,
+    /// How long its flows may be silent.
+    pub(crate) patience: Patience,
+}
+
+/// Where in a flow a protocol may begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Begins {
+    /// With the first octet of a side.
+    AtTheStart,
+    /// Also at the start of a later segment, behind another protocol's preamble: STARTTLS, a proxy's answer, a tunnel's
+    /// greeting. Only for protocols whose first octets leave no doubt.
+    AtAnySegment,
+}
+
+/// What may come when a session has finished.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Then {
+    /// Nothing that is worth looking at.
+    Nothing,
+    /// Another protocol, carried by this one.
+    Another,
+}
+
+/// How long a flow may be silent before it ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// What its transport and state ask for.
+    Usual,
+    /// Questions are answered within seconds or never.
+    Seconds,
 }
 
 /// Every protocol, in the order in which they are asked. Over TCP the first `Yes` wins.

@@ -17,7 +17,7 @@ use terrier_wire::rdp::{
 };
 use terrier_wire::{Step, Violation};
 
-use super::{Emit, Opening, Probe, Progress, Protocol, Session as _, tls};
+use super::{Begins, Emit, Opening, Patience, Probe, Progress, Protocol, Session as _, Then, tls};
 use crate::observation::{
     AuthResult, Carrier, Fact, Frames, Rdp, RdpClient, RdpFailure, Side, Transport,
 };
@@ -27,6 +27,9 @@ pub(super) const PROTOCOL: Protocol = Protocol {
     transport: Transport::Tcp,
     probe,
     start: || Box::new(Session::default()),
+    begins: Begins::AtAnySegment,
+    then: Then::Nothing,
+    patience: Patience::Usual,
 };
 
 fn probe(opening: &Opening<'_>) -> Probe {

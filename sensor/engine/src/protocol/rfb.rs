@@ -15,7 +15,7 @@ use terrier_wire::rfb::{
     self, Clues, Message, ProtocolVersion, SecurityType, TightAuthentication, VencryptType,
 };
 
-use super::{Emit, Opening, Probe, Progress, Protocol, tls};
+use super::{Begins, Emit, Opening, Patience, Probe, Progress, Protocol, Then, tls};
 use crate::observation::{
     AuthResult, Carrier, Fact, Frames, Rfb, RfbAuth, RfbEnd, ServerSide, Side, Transport,
 };
@@ -25,6 +25,9 @@ pub(super) const PROTOCOL: Protocol = Protocol {
     transport: Transport::Tcp,
     probe,
     start: || Box::new(Session::over("tcp")),
+    begins: Begins::AtAnySegment,
+    then: Then::Nothing,
+    patience: Patience::Usual,
 };
 
 /// By the first octets alone, on every port and from either side: a version line, or what an UltraVNC repeater and those

@@ -10,7 +10,7 @@ use terrier_wire::tls::{
 };
 use terrier_wire::{Step, Violation};
 
-use super::{Emit, Opening, Probe, Progress, Protocol};
+use super::{Begins, Emit, Opening, Patience, Probe, Progress, Protocol, Then};
 use crate::observation::{
     Carrier, Certificate, Ech, Fact, Frames, Side, TlsClient, TlsServer, Transport,
 };
@@ -20,6 +20,9 @@ pub(super) const PROTOCOL: Protocol = Protocol {
     transport: Transport::Tcp,
     probe,
     start: || Box::<Session>::default(),
+    begins: Begins::AtAnySegment,
+    then: Then::Nothing,
+    patience: Patience::Usual,
 };
 
 fn probe(opening: &Opening<'_>) -> Probe {

@@ -143,9 +143,9 @@ impl Stream {
         self.advance(u64::from(octets));
     }
 
-    /// Octets kept out of order.
+    /// Octets kept out of order, with what it costs to keep each piece: a sender may send them one by one.
     pub(crate) fn pending_octets(&self) -> usize {
-        self.pending_octets
+        self.pending_octets + self.pending.len() * PIECE_COST
     }
 
     fn advance(&mut self, octets: u64) {
@@ -232,10 +232,12 @@ impl Stream {
 /// Beyond this a sequence number is a stray: no window is larger in practice.
 const MAX_AHEAD: u32 = 64 << 20;
 /// A handshake is shorter; a session that waits for more than this waits for a packet that the capture lost.
-const MAX_PENDING_SEGMENTS: usize = 128;
+const MAX_PENDING_SEGMENTS: usize = 2048;
 const MAX_PENDING_OCTETS: usize = 256 << 10;
+/// A node of the map and the header of a vector.
+const PIECE_COST: usize = 64;
 /// Segments after a hole before it is given up.
-const PATIENT_SEGMENTS: u16 = 64;
+const PATIENT_SEGMENTS: u16 = 1024;
 /// TCP's first retransmissions come within a second or two.
 const PATIENT_NS: i64 = 10_000_000_000;
 /// The same where the receiver has acknowledged the lost octets. Not at once: a span port mixes the directions.

@@ -51,7 +51,7 @@ pub(super) enum Next {
     Capabilities,
     /// Where the server was not captured: what a viewer sends in a session.
     Requests,
-    /// Nothing can be read any more; see [`Hidden`].
+    /// Nothing can be read any more; see [`super::hidden::Hidden`].
     Hidden,
     Done,
 }

@@ -1,0 +1,174 @@
+//! The laws of the fuzz targets, on a stable compiler: with the payloads of real captures, whole, cut and with changed
+//! octets. The seeds are made here from `pcaps/`, so there is no corpus to keep.
+
+use std::collections::BTreeMap;
+use std::panic::catch_unwind;
+
+use crate::support::capture::{Frame, frames};
+use crate::support::segments::{self, Ends};
+use crate::support::{assert_none, manifest};
+use terrier_wire::fuzzing;
+
+#[test]
+fn laws_of_dns_hold_for_real_messages() {
+    let datagrams = captured(|frame| segments::datagram(frame).map(<[u8]>::to_vec));
+    let streams = conversations()
+        .into_iter()
+        .flat_map(|turns| both_sides(&turns));
+    check(fuzzing::dns, datagrams.into_iter().chain(streams));
+}
+
+#[test]
+fn laws_of_http_hold_for_real_conversations() {
+    // The size of the pieces, then what each side said in turn.
+    let seeds = conversations().into_iter().map(|turns| {
+        let mut seed = vec![9];
+        for (index, (_, octets)) in turns.iter().enumerate() {
+            if index > 0 {
+                seed.push(0xff);
+            }
+            seed.extend_from_slice(octets);
+        }
+        seed
+    });
+    check(fuzzing::http, seeds);
+}
+
+#[test]
+fn laws_of_rdp_hold_for_real_conversations() {
+    // The first octet says who sends each 32 octets: the client only, the server only, in turn.
+    let seeds = conversations().into_iter().flat_map(|turns| {
+        let all: Vec<u8> = turns
+            .iter()
+            .flat_map(|(_, octets)| octets.clone())
+            .collect();
+        let sides = both_sides(&turns).into_iter();
+        sides
+            .zip([0x00, 0xff])
+            .chain([(all, 0x55)])
+            .map(|(octets, senders)| [&[senders], &octets[..]].concat())
+            .collect::<Vec<_>>()
+    });
+    check(fuzzing::rdp, seeds);
+}
+
+#[test]
+fn laws_of_rfb_hold_for_real_conversations() {
+    // Before each piece an octet: who sends (0 the server), no gap, how long.
+    let seeds = conversations().into_iter().map(|turns| {
+        let mut seed = Vec::new();
+        for (side, octets) in &turns {
+            for piece in octets.chunks(63) {
+                seed.push((piece.len() as u8) << 2 | u8::from(*side));
+                seed.extend_from_slice(piece);
+            }
+        }
+        seed
+    });
+    check(fuzzing::rfb, seeds);
+}
+
+#[test]
+fn laws_of_tls_hold_for_real_conversations() {
+    let seeds = conversations()
+        .into_iter()
+        .flat_map(|turns| both_sides(&turns))
+        .map(|octets| [&[31], &octets[..]].concat());
+    check(fuzzing::tls, seeds);
+}
+
+/// Tries a body with each seed: as it is, its first half, and twice with three octets changed. The changes are the same in
+/// every run.
+fn check(body: fn(&[u8]), seeds: impl Iterator<Item = Vec<u8>>) {
+    let mut random = Lcg(1);
+    let mut tried = 0;
+    let mut wrong = Vec::new();
+    for seed in seeds.filter(|seed| seed.len() > 1) {
+        tried += 1;
+        let mut variants = vec![seed.clone(), seed[..seed.len() / 2].to_vec()];
+        for _ in 0..2 {
+            let mut changed = seed.clone();
+            for _ in 0..3 {
+                let place = random.next() as usize % changed.len();
+                changed[place] = random.next() as u8;
+            }
+            variants.push(changed);
+        }
+        for variant in variants {
+            if catch_unwind(|| body(&variant)).is_err() {
+                wrong.push(format!("a law is broken by {}", hex(&variant)));
+            }
+        }
+    }
+    assert!(
+        tried > 100,
+        "only {tried} seeds: the captures were not read"
+    );
+    assert_none(&wrong);
+}
+
+/// What the two sides of a connection said in turn; `true` for who spoke second.
+type Turns = Vec<(bool, Vec<u8>)>;
+
+/// What was said in each TCP connection.
+fn conversations() -> Vec<Turns> {
+    let mut all = Vec::new();
+    for row in manifest::captures() {
+        let mut open: BTreeMap<Ends, (Ends, Turns)> = BTreeMap::new();
+        for frame in frames(&row.on_disk()) {
+            let Some((ends, octets)) = segments::segment(&frame).filter(|(_, it)| !it.is_empty())
+            else {
+                continue;
+            };
+            let (first, turns) = open
+                .entry(ends.sorted())
+                .or_insert_with(|| (ends.clone(), Vec::new()));
+            let side = ends != *first;
+            let length: usize = turns.iter().map(|(_, octets)| octets.len()).sum();
+            let octets = &octets[..octets.len().min(MOST.saturating_sub(length))];
+            match turns.last_mut() {
+                Some((last, said)) if *last == side => said.extend_from_slice(octets),
+                _ => turns.push((side, octets.to_vec())),
+            }
+        }
+        all.extend(open.into_values().map(|(_, turns)| turns));
+    }
+    all
+}
+
+fn both_sides(turns: &[(bool, Vec<u8>)]) -> Vec<Vec<u8>> {
+    [false, true]
+        .map(|wanted| {
+            let of_side = turns.iter().filter(|(side, _)| *side == wanted);
+            of_side.flat_map(|(_, octets)| octets.clone()).collect()
+        })
+        .to_vec()
+}
+
+fn captured(payload: impl Fn(&Frame) -> Option<Vec<u8>>) -> Vec<Vec<u8>> {
+    manifest::captures()
+        .iter()
+        .flat_map(|row| frames(&row.on_disk()))
+        .filter_map(|frame| payload(&frame))
+        .collect()
+}
+
+fn hex(octets: &[u8]) -> String {
+    octets.iter().map(|octet| format!("{octet:02x}")).collect()
+}
+
+/// Numbers that only look random (Knuth's MMIX).
+struct Lcg(u64);
+
+impl Lcg {
+    fn next(&mut self) -> u64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        self.0 >> 33
+    }
+}
+
+/// The handshakes are over by then.
+const MOST: usize = 3000;
