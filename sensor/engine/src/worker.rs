@@ -3,6 +3,8 @@
 //! Each worker is shown every packet of a file and takes those whose five-tuple hashes to it; fragments are put together
 //! by every worker alike, as only the whole packet tells its five-tuple. So any number of workers finds the same facts.
 
+mod conversations;
+
 use terrier_wire::Side;
 use terrier_wire::decap::{self, Decapsulated, Transport as Header};
 use terrier_wire::link::{Tags, Undecoded};
@@ -16,6 +18,7 @@ use crate::observation::{EndCause, Fact, Frames, Observation, Oriented, Transpor
 use crate::packet::Packet;
 use crate::protocol::{Emit, Patience};
 use crate::reassembly::Fragments;
+use conversations::Conversations;
 
 /// How a worker is set up.
 #[derive(Debug, Clone, Copy)]
@@ -78,15 +81,6 @@ pub struct Worker {
     now_ns: i64,
 }
 
-/// The conversations of the watched flows, by place.
-#[derive(Default)]
-struct Conversations {
-    places: Vec<Option<Box<Conversation>>>,
-    free: Vec<u32>,
-    buffered: usize,
-    most_buffered: usize,
-}
-
 /// A packet taken apart, as far as the flow table is concerned.
 struct Arrival<'a> {
     key: FlowKey,
@@ -104,10 +98,7 @@ impl Worker {
         Self {
             hasher: Hasher::new(config.seed),
             table: FlowTable::new(config.limits.flows.div_ceil(count)),
-            conversations: Conversations {
-                most_buffered: config.limits.buffered_octets / count,
-                ..Conversations::default()
-            },
+            conversations: Conversations::new(config.limits.buffered_octets / count),
             fragments: Fragments::new(config.seed),
             counters: Counters::default(),
             now_ns: i64::MIN,
@@ -514,81 +505,6 @@ impl Worker {
             },
             Fact::FlowEnded(end),
         );
-    }
-}
-
-impl Conversations {
-    fn insert(&mut self, conversation: Conversation) -> u32 {
-        let conversation = Some(Box::new(conversation));
-        match self.free.pop() {
-            Some(place) => {
-                self.places[place as usize] = conversation;
-                place
-            }
-            None => {
-                self.places.push(conversation);
-                (self.places.len() - 1) as u32
-            }
-        }
-    }
-
-    fn get(&mut self, place: u32) -> Option<&mut Conversation> {
-        self.places.get_mut(place as usize)?.as_deref_mut()
-    }
-
-    fn remove(&mut self, place: u32) -> Option<Box<Conversation>> {
-        let conversation = self.places.get_mut(place as usize)?.take()?;
-        self.buffered = self.buffered.saturating_sub(conversation.buffered());
-        self.free.push(place);
-        Some(conversation)
-    }
-
-    /// Runs a conversation with one packet, and keeps account of what it holds.
-    fn with(
-        &mut self,
-        place: u32,
-        packet: &Packet<'_>,
-        facts: &mut Facts,
-        run: impl FnOnce(&mut Conversation, &mut Emit<'_>) -> Outcome,
-    ) -> Outcome {
-        let most = self.most_buffered;
-        let Some(conversation) = self
-            .places
-            .get_mut(place as usize)
-            .and_then(Option::as_deref_mut)
-        else {
-            return Outcome::Decided;
-        };
-        let before = conversation.buffered();
-        let flow = conversation.flow;
-        let frame = Some((packet.capture, packet.frame));
-        let mut emit = Emit::new(
-            &flow,
-            packet.at_ns,
-            packet.seq,
-            frame,
-            &mut facts.observations,
-        );
-        let outcome = run(conversation, &mut emit);
-        let after = conversation.buffered();
-        self.buffered = self.buffered.saturating_sub(before) + after;
-        // Under a storm of half-told handshakes the newest are worth least.
-        if self.buffered > most && after > before {
-            Outcome::Decided
-        } else {
-            outcome
-        }
-    }
-
-    fn finish(&mut self, place: u32, side: Side, fin_seq: u32) -> bool {
-        self.get(place)
-            .is_none_or(|conversation| conversation.finish(side, fin_seq))
-    }
-
-    fn acknowledged(&mut self, place: u32, by: Side, ack: u32) {
-        if let Some(conversation) = self.get(place) {
-            conversation.acknowledged(by, ack);
-        }
     }
 }
 

@@ -1,0 +1,101 @@
+//! The conversations of the watched flows, and what they hold together.
+
+use terrier_wire::Side;
+
+use super::Facts;
+use crate::conversation::{Conversation, Outcome};
+use crate::packet::Packet;
+use crate::protocol::Emit;
+
+/// The conversations of the watched flows, by place.
+#[derive(Default)]
+pub(super) struct Conversations {
+    places: Vec<Option<Box<Conversation>>>,
+    free: Vec<u32>,
+    /// Octets that all of them hold.
+    pub(super) buffered: usize,
+    most_buffered: usize,
+}
+
+impl Conversations {
+    /// None yet; all together may hold `most_buffered` octets.
+    pub(super) fn new(most_buffered: usize) -> Self {
+        Self {
+            most_buffered,
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn insert(&mut self, conversation: Conversation) -> u32 {
+        let conversation = Some(Box::new(conversation));
+        match self.free.pop() {
+            Some(place) => {
+                self.places[place as usize] = conversation;
+                place
+            }
+            None => {
+                self.places.push(conversation);
+                (self.places.len() - 1) as u32
+            }
+        }
+    }
+
+    fn get(&mut self, place: u32) -> Option<&mut Conversation> {
+        self.places.get_mut(place as usize)?.as_deref_mut()
+    }
+
+    pub(super) fn remove(&mut self, place: u32) -> Option<Box<Conversation>> {
+        let conversation = self.places.get_mut(place as usize)?.take()?;
+        self.buffered = self.buffered.saturating_sub(conversation.buffered());
+        self.free.push(place);
+        Some(conversation)
+    }
+
+    /// Runs a conversation with one packet, and keeps account of what it holds.
+    pub(super) fn with(
+        &mut self,
+        place: u32,
+        packet: &Packet<'_>,
+        facts: &mut Facts,
+        run: impl FnOnce(&mut Conversation, &mut Emit<'_>) -> Outcome,
+    ) -> Outcome {
+        let most = self.most_buffered;
+        let Some(conversation) = self
+            .places
+            .get_mut(place as usize)
+            .and_then(Option::as_deref_mut)
+        else {
+            return Outcome::Decided;
+        };
+        let before = conversation.buffered();
+        let flow = conversation.flow;
+        let frame = Some((packet.capture, packet.frame));
+        let mut emit = Emit::new(
+            &flow,
+            packet.at_ns,
+            packet.seq,
+            frame,
+            &mut facts.observations,
+        );
+        let outcome = run(conversation, &mut emit);
+        let after = conversation.buffered();
+        self.buffered = self.buffered.saturating_sub(before) + after;
+        // Under a storm of half-told handshakes the newest are worth least.
+        if self.buffered > most && after > before {
+            Outcome::Decided
+        } else {
+            outcome
+        }
+    }
+
+    pub(super) fn finish(&mut self, place: u32, side: Side, fin_seq: u32) -> bool {
+        self.get(place)
+            .is_none_or(|conversation| conversation.finish(side, fin_seq))
+    }
+
+    pub(super) fn acknowledged(&mut self, place: u32, by: Side, ack: u32) {
+        if let Some(conversation) = self.get(place) {
+            conversation.acknowledged(by, ack);
+        }
+    }
+}
