@@ -152,10 +152,7 @@ fn fact(record: &Value) -> String {
     record.to_string()
 }
 
-/// Here one protocol begins behind another one's preamble, a tunnel's greeting or a proxy's answer. It is looked for at the
+/// Here one protocol begins behind another one's preamble, a tunnel's greeting. It is looked for at the
 /// start of a segment, with as many octets as that segment has (`Begins::AtAnySegment` in the engine): where a preamble has
 /// no decoder nothing says where it ends.
-const BEHIND_A_PREAMBLE: [&str; 2] = [
-    "ngrok/v2-agent-through-proxy.pcapng",
-    "tunnels/bore-carries-vnc.pcapng",
-];
+const BEHIND_A_PREAMBLE: [&str; 1] = ["tunnels/bore-carries-vnc.pcapng"];

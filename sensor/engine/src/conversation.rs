@@ -7,9 +7,7 @@ use terrier_wire::Side;
 
 use crate::counters::Counters;
 use crate::observation::{Fact, FirstOctets, FlowRef, Frames, Transport};
-use crate::protocol::{
-    self, Begins, Emit, Opening, Patience, Probe, Progress, Protocol, Session, Then,
-};
+use crate::protocol::{self, Begins, Emit, Opening, Patience, Probe, Progress, Protocol, Session};
 use crate::reassembly::{Accepted, Piece, Stream};
 
 /// The cold state of one flow.
@@ -21,6 +19,8 @@ pub(crate) struct Conversation {
     state: State,
     first: FirstOctets,
     frames: Frames,
+    /// Protocols that carried another one.
+    carriers: u8,
 }
 
 /// Octets of one side that came in order and were not consumed.
@@ -108,6 +108,7 @@ impl Conversation {
                 octets: Default::default(),
             },
             frames: Frames::default(),
+            carriers: 0,
         }
     }
 
@@ -183,7 +184,7 @@ impl Conversation {
             return Outcome::Decided;
         };
         let progress = session.feed(from, octets, emit);
-        self.follow(progress, counters)
+        self.follow(progress, emit, counters)
     }
 
     /// The flow ended: what waits for lost octets is handed out, then the session says what is pending.
@@ -234,7 +235,7 @@ impl Conversation {
             State::Running { session, .. } => session.gap(side, length, emit),
         };
         self.held[side.index()].clear();
-        self.follow(progress, counters)
+        self.follow(progress, emit, counters)
     }
 
     /// Hands octets that are next to whoever wants them.
@@ -354,6 +355,29 @@ impl Conversation {
         Outcome::Wanted
     }
 
+    /// Looks at what is left of both sides as if the flow began here.
+    fn open_again(&mut self, emit: &mut Emit<'_>, counters: &mut Counters) -> Outcome {
+        self.carriers += 1;
+        if self.carriers > MAX_CARRIERS {
+            return Outcome::Decided;
+        }
+        self.state = State::Probing([candidates(Transport::Tcp); 2]);
+        self.frames = Frames::default();
+        for side in Side::BOTH {
+            let left = self.held[side.index()].rest();
+            self.first.octets[side.index()] = left[..left.len().min(FirstOctets::MAX)].to_vec();
+        }
+        for side in Side::BOTH {
+            if self.held[side.index()].len() > 0 && matches!(self.state, State::Probing(_)) {
+                let outcome = self.probe(side, emit, counters);
+                if outcome == Outcome::Decided {
+                    return outcome;
+                }
+            }
+        }
+        Outcome::Wanted
+    }
+
     fn wait(&mut self) {
         self.held = Default::default();
         self.state = State::Waiting(MAX_PREAMBLE);
@@ -366,16 +390,18 @@ impl Conversation {
     }
 
     /// How a conversation goes on after its session has read.
-    fn follow(&mut self, progress: Progress, counters: &mut Counters) -> Outcome {
+    fn follow(
+        &mut self,
+        progress: Progress,
+        emit: &mut Emit<'_>,
+        counters: &mut Counters,
+    ) -> Outcome {
         let State::Running { protocol, .. } = &self.state else {
             return Outcome::Decided;
         };
         match progress {
             Progress::More(_) => Outcome::Wanted,
-            Progress::Finished if protocol.then == Then::Another => {
-                self.wait();
-                Outcome::Wanted
-            }
+            Progress::Carries(_) => self.open_again(emit, counters),
             Progress::Finished => Outcome::Decided,
             Progress::Violated(why) => {
                 *counters.violations.entry((protocol.name, why)).or_default() += 1;
@@ -419,7 +445,7 @@ impl Conversation {
                 continue;
             }
             progress = session.feed(side, octets, emit);
-            let Progress::More(used) = progress else {
+            let (Progress::More(used) | Progress::Carries(used)) = progress else {
                 break;
             };
             let used = used.min(offered);
@@ -429,6 +455,9 @@ impl Conversation {
             } else {
                 held.consume(used);
             }
+            if let Progress::Carries(_) = progress {
+                break;
+            }
             if held.len() > MAX_HELD {
                 session.end(emit);
                 progress = Progress::Violated("too much pending");
@@ -436,7 +465,7 @@ impl Conversation {
             }
             side = side.other();
         }
-        self.follow(progress, counters)
+        self.follow(progress, emit, counters)
     }
 
     /// How long its flow may be silent.
@@ -493,6 +522,8 @@ fn candidates(transport: Transport) -> u32 {
 const MAX_HELD: usize = 64 << 10;
 /// What a probe may ask for; a TLS hello cut into the smallest records is told long before.
 const MAX_PROBED: usize = 8 << 10;
+/// A proxy behind a proxy behind a proxy; more is an attack on the stack.
+const MAX_CARRIERS: u8 = 4;
 /// Segments that are looked at for a protocol behind a preamble: STARTTLS of the most talkative mail servers comes within.
 const MAX_PREAMBLE: u8 = 16;
 /// What one side may send without an answer before its flow is taken as one-sided.

@@ -211,9 +211,11 @@ fn reasons(kind: &Kind, rdp: &observation::Rdp, roles: &Roles) -> Vec<Reason> {
         (None, Some(selected)) => {
             let because = match selected.as_str() {
                 "RDP" => {
-                    "no TLS: the old encryption can be broken, and the log-in screen is open to anyone"
+                    "without TLS: its old encryption can be broken, and anyone sees the log-in screen"
                 }
-                "TLS" => "the log-in screen is open to anyone: credentials are asked for inside",
+                "TLS" => {
+                    "anyone who reaches it sees the log-in screen, and credentials are asked for only inside"
+                }
                 _ => "credentials are asked for before the session",
             };
             reasons.push(Reason::new("rdp.selected", selected, because));

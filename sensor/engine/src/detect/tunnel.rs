@@ -252,7 +252,7 @@ fn finding(fact: &Observation, sign: &Sign<'_>, meaning: Meaning, direction: Dir
         (Meaning::Visit, Grade::Name) => (Severity::Info, Confidence::Medium),
     };
     let (detection, title) = match meaning {
-        Meaning::Agent => (tool.detection(), format!("{} runs inside", tool.title)),
+        Meaning::Agent => (tool.detection(), format!("Agent of {} inside", tool.title)),
         Meaning::Visit => (
             format!("{}.endpoint", tool.detection()),
             format!("Visit to an endpoint of {}", tool.title),
@@ -330,10 +330,19 @@ fn finding(fact: &Observation, sign: &Sign<'_>, meaning: Meaning, direction: Dir
             .map(|id| Cow::Owned(id.clone()))
             .collect(),
         reasons,
-        guidance: tool
-            .guidance
-            .iter()
-            .map(|step| Cow::Owned(step.clone()))
-            .collect(),
+        guidance: match meaning {
+            Meaning::Agent => tool
+                .guidance
+                .iter()
+                .map(|step| Cow::Owned(step.clone()))
+                .collect(),
+            Meaning::Visit => VISIT.iter().map(|&step| Cow::Borrowed(step)).collect(),
+        },
     }
 }
+
+/// Nothing runs on the host of a visitor: the question is what was there.
+const VISIT: [&str; 2] = [
+    "Ask the user what the page or service was and where its address came from: a message, a test, a download.",
+    "Look for what the host fetched there, and for other hosts that went to the same name.",
+];

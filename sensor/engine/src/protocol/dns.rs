@@ -6,7 +6,7 @@ mod pending;
 use terrier_wire::Step;
 use terrier_wire::dns::{self, Manner, Message, Opcode, Question, TypeName};
 
-use super::{Begins, Emit, Opening, Patience, Probe, Progress, Protocol, Then};
+use super::{Begins, Emit, Opening, Patience, Probe, Progress, Protocol};
 use crate::observation::{
     DnsRcode, DnsTransaction, DnsType, Fact, FlowRef, Frames, NameService, Side, Transport,
 };
@@ -19,7 +19,6 @@ pub(super) const OVER_TCP: Protocol = Protocol {
     probe: probe_stream,
     start: || Box::new(Session::new(Transport::Tcp)),
     begins: Begins::AtTheStart,
-    then: Then::Nothing,
     patience: Patience::Usual,
 };
 
@@ -30,7 +29,6 @@ pub(super) const OVER_UDP: Protocol = Protocol {
     probe: probe_datagram,
     start: || Box::new(Session::new(Transport::Udp)),
     begins: Begins::AtTheStart,
-    then: Then::Nothing,
     patience: Patience::Seconds,
 };
 

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use terrier_wire::Step;
 use terrier_wire::http::{self, Message, Request};
 
-use super::{Begins, Emit, Opening, Patience, Probe, Progress, Protocol, Then};
+use super::{Begins, Emit, Opening, Patience, Probe, Progress, Protocol};
 use crate::observation::{Fact, Frames, Http, Side, Transport};
 
 pub(super) const PROTOCOL: Protocol = Protocol {
@@ -14,7 +14,6 @@ pub(super) const PROTOCOL: Protocol = Protocol {
     probe,
     start: || Box::new(Session::default()),
     begins: Begins::AtTheStart,
-    then: Then::Another,
     patience: Patience::Usual,
 };
 
@@ -87,7 +86,11 @@ impl Session {
     fn progress(&mut self, used: usize, emit: &mut Emit<'_>) -> Progress {
         if self.wire.is_finished() {
             self.pending.give_up(emit);
-            return Progress::Finished;
+            return if self.wire.is_carrier() {
+                Progress::Carries(used)
+            } else {
+                Progress::Finished
+            };
         }
         Progress::More(used)
     }
@@ -191,7 +194,7 @@ mod tests {
                 last = session.feed(side, &kept[side.index()], &mut emit);
                 match last {
                     Progress::More(used) => kept[side.index()].drain(..used),
-                    Progress::Finished | Progress::Violated(_) => break 'packets,
+                    _ => break 'packets,
                 };
             }
         }
@@ -246,7 +249,7 @@ mod tests {
             (R, b"HTTP/1.1 200 OK\r\n\r\n"),
         ]);
         assert_eq!(found, [row("CONNECT", "PageKite:1", Some(200), &[1, 2])]);
-        assert_eq!(end, Progress::Finished);
+        assert_eq!(end, Progress::Carries(19));
     }
 
     #[test]

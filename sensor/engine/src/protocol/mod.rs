@@ -22,8 +22,6 @@ pub(crate) struct Protocol {
     pub(crate) start: fn() -> Box<dyn Session>,
     /// Where in a flow it may begin.
     pub(crate) begins: Begins,
-    /// What may come when its session has finished.
-    pub(crate) then: Then,
     /// How long its flows may be silent.
     pub(crate) patience: Patience,
 }
@@ -36,15 +34,6 @@ pub(crate) enum Begins {
     /// Also at the start of a later segment, behind another protocol's preamble: STARTTLS, a proxy's answer, a tunnel's
     /// greeting. Only for protocols whose first octets leave no doubt.
     AtAnySegment,
-}
-
-/// What may come when a session has finished.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Then {
-    /// Nothing that is worth looking at.
-    Nothing,
-    /// Another protocol, carried by this one.
-    Another,
 }
 
 /// How long a flow may be silent before it ends.
@@ -114,6 +103,9 @@ pub(crate) enum Progress {
     More(usize),
     /// It has all it wants: the flow gets no more octets, and [`Session::end`] is not called.
     Finished,
+    /// So many octets were consumed, and the session is done: what follows on both sides is another protocol from its
+    /// first octet, carried by this one. [`Session::end`] is not called.
+    Carries(usize),
     /// Octets that the protocol does not allow; the session has emitted what it understood. Counted by the reason.
     Violated(&'static str),
 }

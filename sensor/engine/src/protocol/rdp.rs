@@ -17,7 +17,7 @@ use terrier_wire::rdp::{
 };
 use terrier_wire::{Step, Violation};
 
-use super::{Begins, Emit, Opening, Patience, Probe, Progress, Protocol, Session as _, Then, tls};
+use super::{Begins, Emit, Opening, Patience, Probe, Progress, Protocol, Session as _, tls};
 use crate::observation::{
     AuthResult, Carrier, Fact, Frames, Rdp, RdpClient, RdpFailure, Side, Transport,
 };
@@ -28,7 +28,6 @@ pub(super) const PROTOCOL: Protocol = Protocol {
     probe,
     start: || Box::new(Session::default()),
     begins: Begins::AtAnySegment,
-    then: Then::Nothing,
     patience: Patience::Usual,
 };
 
@@ -245,7 +244,7 @@ impl Session {
     fn take_progress(&mut self, progress: Progress) {
         match progress {
             Progress::More(_) => return,
-            Progress::Finished => {}
+            Progress::Finished | Progress::Carries(_) => {}
             Progress::Violated(why) => self.fault = Some(why),
         }
         self.inside = Inside::Over;

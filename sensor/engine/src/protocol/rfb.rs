@@ -15,7 +15,7 @@ use terrier_wire::rfb::{
     self, Clues, Message, ProtocolVersion, SecurityType, TightAuthentication, VencryptType,
 };
 
-use super::{Begins, Emit, Opening, Patience, Probe, Progress, Protocol, Then, tls};
+use super::{Begins, Emit, Opening, Patience, Probe, Progress, Protocol, tls};
 use crate::observation::{
     AuthResult, Carrier, Fact, Frames, Rfb, RfbAuth, RfbEnd, ServerSide, Side, Transport,
 };
@@ -26,7 +26,6 @@ pub(super) const PROTOCOL: Protocol = Protocol {
     probe,
     start: || Box::new(Session::over("tcp")),
     begins: Begins::AtAnySegment,
-    then: Then::Nothing,
     patience: Patience::Usual,
 };
 
@@ -191,7 +190,7 @@ impl Inner {
         };
         match super::Session::feed(session, from, octets, emit) {
             Progress::More(used) => used,
-            Progress::Finished | Progress::Violated(_) => {
+            Progress::Finished | Progress::Carries(_) | Progress::Violated(_) => {
                 self.session = None;
                 octets.len()
             }

@@ -10,7 +10,7 @@ use terrier_wire::tls::{
 };
 use terrier_wire::{Step, Violation};
 
-use super::{Begins, Emit, Opening, Patience, Probe, Progress, Protocol, Then};
+use super::{Begins, Emit, Opening, Patience, Probe, Progress, Protocol};
 use crate::observation::{
     Carrier, Certificate, Ech, Fact, Frames, Side, TlsClient, TlsServer, Transport,
 };
@@ -21,7 +21,6 @@ pub(super) const PROTOCOL: Protocol = Protocol {
     probe,
     start: || Box::<Session>::default(),
     begins: Begins::AtAnySegment,
-    then: Then::Nothing,
     patience: Patience::Usual,
 };
 

@@ -268,6 +268,34 @@ fn finds_tls_behind_a_preamble_of_both_sides() {
 }
 
 #[test]
+fn finds_what_a_proxy_carries_however_it_is_cut() {
+    let answer = b"HTTP/1.1 200 Connection established\r\n\r\n";
+    for size in [1, 2, 7, 1000] {
+        let mut tcp = Tcp::open(3128);
+        tcp.say(0, b"CONNECT a.example:443 HTTP/1.1\r\n\r\n");
+        for piece in answer.chunks(size) {
+            tcp.say(1, piece);
+        }
+        for piece in hello().chunks(size) {
+            tcp.say(0, piece);
+        }
+        assert_eq!(
+            protocols(&run(&tcp.frames).0),
+            ["http", "tls"],
+            "pieces of {size}"
+        );
+    }
+}
+
+#[test]
+fn finds_a_greeting_in_the_segment_of_the_proxys_answer() {
+    let mut tcp = Tcp::open(3128);
+    tcp.say(0, b"CONNECT a.example:5900 HTTP/1.1\r\n\r\n");
+    tcp.say(1, b"HTTP/1.1 200 ok\r\n\r\nRFB 003.008\n");
+    assert_eq!(protocols(&run(&tcp.frames).0), ["http", "rfb"]);
+}
+
+#[test]
 fn does_not_look_for_ever_behind_a_preamble() {
     let mut tcp = Tcp::open(25);
     for _ in 0..40 {

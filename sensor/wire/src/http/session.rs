@@ -29,6 +29,7 @@ pub struct Session {
     body: [Body; 2],
     answers: Answers,
     finished: bool,
+    carrier: bool,
 }
 
 /// What of a request decides how to read on.
@@ -57,6 +58,7 @@ impl Default for Session {
             body: [Body::Over; 2],
             answers: Answers::Readable,
             finished: false,
+            carrier: false,
         }
     }
 }
@@ -72,6 +74,13 @@ impl Session {
     #[must_use]
     pub fn is_finished(&self) -> bool {
         self.finished
+    }
+
+    /// Whether it has finished because another protocol follows on both sides: a granted CONNECT, an upgrade, or a
+    /// request for either whose answer nobody can see.
+    #[must_use]
+    pub fn is_carrier(&self) -> bool {
+        self.carrier
     }
 
     /// Reads the whole messages at the start of `input`; answers how many octets they took.
@@ -190,7 +199,8 @@ impl Session {
         };
         emit(Message::Request(request));
         if self.answers == Answers::Lost {
-            self.finished = matches!(kind, Kind::Connect | Kind::Upgrade);
+            self.carrier = matches!(kind, Kind::Connect | Kind::Upgrade);
+            self.finished = self.carrier;
         } else {
             self.pending.push_back(kind);
             if self.pending.len() > MAX_PENDING {
@@ -218,6 +228,7 @@ impl Session {
         emit(Message::Answer(answer));
         let granted = kind == Kind::Connect && (200..300).contains(&answer.status);
         if granted || answer.status == 101 {
+            self.carrier = true;
             self.finished = true;
             return Ok(used);
         }
