@@ -5,11 +5,11 @@
 //! | [`cli`] | what a user is told, and by which exit code |
 //! | [`corpus`] | what is found in third-party captures whose truth is known (only where `TERRIER_CORPUS` names them) |
 //! | [`cut`] | whether the facts depend on how TCP cut the octets |
+//! | [`deploy`] | whether systemd and Prometheus take the files of `deploy/`, and the rules fire |
 //! | [`fuzz_bodies`] | whether the laws of the fuzz targets hold for the payloads of real captures |
 //! | [`golden`] | what is said about each capture of `pcaps/`, octet by octet |
+//! | [`live`] | whether `terrier run` on an interface says what `terrier read` says of a capture (only as root) |
 //! | [`schema`] | whether the records keep to the schema that others rely on |
-//! | [`deploy`] | what `deploy/` ships is what Prometheus takes |
-//! | [`live`] | `terrier run` on a real link |
 //! | [`tidy`] | whether the house rules are kept |
 //! | [`workers`] | whether the answer depends on the number of workers or on the weather |
 
