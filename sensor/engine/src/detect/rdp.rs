@@ -13,7 +13,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use super::severity::Sum;
+use super::severity::{Kind, kind};
 use super::{Around, Confidence, Detection, Finding, Grade, Reason, Roles, Severity, Subject};
 use crate::home::Direction;
 use crate::observation::{self, AuthResult, Fact, Observation, Side};
@@ -23,31 +23,6 @@ use crate::observation::{self, AuthResult, Fact, Observation, Side};
 pub(super) struct Rdp {
     /// Flows with a Connection Confirm whose session may still begin, by flow id.
     confirmed: HashMap<u64, observation::Rdp>,
-}
-
-/// One detection: its id, title and severity.
-struct Kind {
-    id: &'static str,
-    title: &'static str,
-    sum: Sum,
-}
-
-const fn kind(
-    id: &'static str,
-    title: &'static str,
-    base: Severity,
-    inbound: usize,
-    outbound: usize,
-) -> Kind {
-    Kind {
-        id,
-        title,
-        sum: Sum {
-            base,
-            inbound,
-            outbound,
-        },
-    }
 }
 
 const SESSION: Kind = kind("rdp.session", "RDP session", Severity::Info, 3, 2);

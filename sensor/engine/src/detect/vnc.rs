@@ -12,38 +12,13 @@
 
 use std::borrow::Cow;
 
-use super::severity::Sum;
+use super::severity::{Kind, kind};
 use super::{Around, Confidence, Detection, Finding, Grade, Reason, Roles, Severity, Subject};
 use crate::home::Direction;
 use crate::observation::{AuthResult, Fact, Observation, Rfb, RfbEnd};
 
 /// The detections of class `vnc`.
 pub(super) struct Vnc;
-
-/// One detection: its id, title and severity.
-struct Kind {
-    id: &'static str,
-    title: &'static str,
-    sum: Sum,
-}
-
-const fn kind(
-    id: &'static str,
-    title: &'static str,
-    base: Severity,
-    inbound: usize,
-    outbound: usize,
-) -> Kind {
-    Kind {
-        id,
-        title,
-        sum: Sum {
-            base,
-            inbound,
-            outbound,
-        },
-    }
-}
 
 const SESSION: Kind = kind("vnc.session", "VNC session", Severity::Low, 2, 1);
 const EXPOSED: Kind = kind(
