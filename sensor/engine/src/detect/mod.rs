@@ -3,6 +3,7 @@
 //! A detection reads facts and signatures only, so it is tested without a packet. One file each; its page says what it
 //! sees, why it matters, what also looks like this.
 
+mod kind;
 mod rdp;
 mod severity;
 mod tunnel;

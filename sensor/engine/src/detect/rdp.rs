@@ -13,8 +13,8 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use super::severity::{Kind, kind};
-use super::{Around, Confidence, Detection, Finding, Grade, Reason, Roles, Severity, Subject};
+use super::kind::{Kind, Told, kind};
+use super::{Around, Detection, Finding, Reason, Roles, Severity, Subject};
 use crate::home::Direction;
 use crate::observation::{self, AuthResult, Fact, Observation, Side};
 
@@ -85,7 +85,8 @@ impl Detection for Rdp {
             }
             Fact::RdpWentOn => {
                 // A capture that begins behind the Confirm shows a session all the same.
-                let rdp = self.confirmed.entry(fact.flow.id).or_insert_with(unseen);
+                let unseen = unseen();
+                let rdp = self.confirmed.get(&fact.flow.id).unwrap_or(&unseen);
                 let roles = Roles::new(&fact.flow, rdp.client, around.home);
                 found.push(finding(&SESSION, fact, rdp, &roles));
             }
@@ -135,33 +136,20 @@ fn kinds(rdp: &observation::Rdp, roles: &Roles) -> Vec<&'static Kind> {
 }
 
 fn finding(kind: &Kind, fact: &Observation, rdp: &observation::Rdp, roles: &Roles) -> Finding {
-    let (severity, arithmetic) = kind.sum.of(roles.direction);
-    let mut reasons = reasons(kind, rdp, roles);
-    reasons.push(arithmetic);
     let subject = if matches!(kind.id, "rdp.exposed" | "rdp.no_nla") {
         // It is a property of the server, whoever came to it.
         Subject::Service(roles.server.port)
     } else {
         Subject::Peer(roles.peer().ip)
     };
-    Finding {
-        detection: Cow::Borrowed(kind.id),
-        title: kind.title.to_owned(),
-        at_ns: fact.at_ns,
-        flow: fact.flow,
-        frames: fact.frames.clone(),
-        victim: roles.victim().ip,
-        peer: roles.named_peer(),
+    let told = Told {
         subject,
-        direction: roles.direction,
-        severity,
-        confidence: Confidence::High,
-        grade: Grade::Decoded,
         tool: None,
+        reasons: reasons(kind, rdp, roles),
         attack: attack(kind),
-        reasons,
         guidance: guidance(kind),
-    }
+    };
+    kind.finding(fact, roles, told)
 }
 
 fn reasons(kind: &Kind, rdp: &observation::Rdp, roles: &Roles) -> Vec<Reason> {
@@ -221,25 +209,19 @@ fn reasons(kind: &Kind, rdp: &observation::Rdp, roles: &Roles) -> Vec<Reason> {
             "the server's host opened the connection",
         ));
     }
-    reasons.push(Reason::new(
-        "direction",
-        roles.direction.name(),
-        "against the home networks",
-    ));
     reasons
 }
 
-fn attack(kind: &Kind) -> Vec<Cow<'static, str>> {
-    let ids: &[&str] = match kind.id {
+fn attack(kind: &Kind) -> &'static [&'static str] {
+    match kind.id {
         "rdp.exposed" => &["T1133", "T1021.001"],
         "rdp.odd_port" => &["T1571", "T1021.001"],
         _ => &["T1021.001"],
-    };
-    ids.iter().map(|&id| Cow::Borrowed(id)).collect()
+    }
 }
 
-fn guidance(kind: &Kind) -> Vec<Cow<'static, str>> {
-    let steps: &[&str] = match kind.id {
+fn guidance(kind: &Kind) -> &'static [&'static str] {
+    match kind.id {
         "rdp.exposed" => &[
             "Close the port at the edge, or put a gateway or VPN before it.",
             "Look in the server's log for log-ins from outside (event 4624, logon type 10, and 4625).",
@@ -254,10 +236,9 @@ fn guidance(kind: &Kind) -> Vec<Cow<'static, str>> {
             "Ask the host's owner whether this session is theirs.",
             "Look for the log-in in the server's log (event 4624, logon type 10).",
         ],
-    };
-    steps.iter().map(|&step| Cow::Borrowed(step)).collect()
+    }
 }
 
 const PORT: u16 = 3389;
-/// A Confirm without a session is a scanner's: beyond this many at a time their sessions go unreported.
+/// Flows whose negotiation is remembered; beyond this a session is told without it.
 const MAX_CONFIRMED: usize = 65_536;

@@ -100,33 +100,6 @@ impl Sum {
     }
 }
 
-/// One detection: its id, title and severity.
-#[derive(Debug)]
-pub(super) struct Kind {
-    pub(super) id: &'static str,
-    pub(super) title: &'static str,
-    pub(super) sum: Sum,
-}
-
-/// A detection whose severity is `base` by itself and so many steps more where it is inbound or outbound.
-pub(super) const fn kind(
-    id: &'static str,
-    title: &'static str,
-    base: Severity,
-    inbound: usize,
-    outbound: usize,
-) -> Kind {
-    Kind {
-        id,
-        title,
-        sum: Sum {
-            base,
-            inbound,
-            outbound,
-        },
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -12,8 +12,8 @@
 
 use std::borrow::Cow;
 
-use super::severity::{Kind, kind};
-use super::{Around, Confidence, Detection, Finding, Grade, Reason, Roles, Severity, Subject};
+use super::kind::{Kind, Told, kind};
+use super::{Around, Detection, Finding, Reason, Roles, Severity, Subject};
 use crate::home::Direction;
 use crate::observation::{AuthResult, Fact, Observation, Rfb, RfbEnd};
 
@@ -127,33 +127,20 @@ fn kinds(rfb: &Rfb, roles: &Roles) -> Vec<&'static Kind> {
 }
 
 fn finding(kind: &Kind, fact: &Observation, rfb: &Rfb, roles: &Roles) -> Finding {
-    let (severity, arithmetic) = kind.sum.of(roles.direction);
-    let mut reasons = reasons(kind, rfb, roles);
-    reasons.push(arithmetic);
     let subject = if kind.id == EXPOSED.id {
         // Whoever comes to an open server, it is one exposure.
         Subject::Service(roles.server.port)
     } else {
         Subject::Peer(roles.peer().ip)
     };
-    Finding {
-        detection: Cow::Borrowed(kind.id),
-        title: kind.title.to_owned(),
-        at_ns: fact.at_ns,
-        flow: fact.flow,
-        frames: fact.frames.clone(),
-        victim: roles.victim().ip,
-        peer: roles.named_peer(),
+    let told = Told {
         subject,
-        direction: roles.direction,
-        severity,
-        confidence: Confidence::High,
-        grade: Grade::Decoded,
         tool: rfb.software.map(str::to_owned),
+        reasons: reasons(kind, rfb, roles),
         attack: attack(kind),
-        reasons,
         guidance: guidance(kind),
-    }
+    };
+    kind.finding(fact, roles, told)
 }
 
 fn reasons(kind: &Kind, rfb: &Rfb, roles: &Roles) -> Vec<Reason> {
@@ -234,27 +221,21 @@ fn reasons(kind: &Kind, rfb: &Rfb, roles: &Roles) -> Vec<Reason> {
             "who opened the connection greeted first",
         ));
     }
-    reasons.push(Reason::new(
-        "direction",
-        roles.direction.name(),
-        "against the home networks",
-    ));
     reasons
 }
 
-fn attack(kind: &Kind) -> Vec<Cow<'static, str>> {
-    let ids: &[&str] = match kind.id {
+fn attack(kind: &Kind) -> &'static [&'static str] {
+    match kind.id {
         "vnc.exposed" => &["T1133", "T1021.005"],
         "vnc.auth_failed" | "vnc.refused" => &["T1110", "T1021.005"],
         "vnc.odd_port" => &["T1571", "T1021.005"],
         "vnc.reverse" | "vnc.outbound" => &["T1219", "T1021.005"],
         _ => &["T1021.005"],
-    };
-    ids.iter().map(|&id| Cow::Borrowed(id)).collect()
+    }
 }
 
-fn guidance(kind: &Kind) -> Vec<Cow<'static, str>> {
-    let steps: &[&str] = match kind.id {
+fn guidance(kind: &Kind) -> &'static [&'static str] {
+    match kind.id {
         "vnc.exposed" => &[
             "Close the port at the edge, or let only a VPN reach it.",
             "Ask the host's owner who set the server up, and look for sessions before this one.",
@@ -274,8 +255,7 @@ fn guidance(kind: &Kind) -> Vec<Cow<'static, str>> {
             "Ask the host's owner whether this session is theirs.",
             "Collect which VNC program runs on the host, since when, and who started it.",
         ],
-    };
-    steps.iter().map(|&step| Cow::Borrowed(step)).collect()
+    }
 }
 
 /// 5900 plus the display.
