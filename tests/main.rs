@@ -12,6 +12,7 @@
 //! | [`live`] | whether `terrier run` on an interface says what `terrier read` says of a capture (only as root) |
 //! | [`schema`] | whether the records keep to the schema that others rely on |
 //! | [`tidy`] | whether the house rules are kept |
+//! | [`wrapped`] | whether the facts depend on what carried the packets |
 //! | [`workers`] | whether the answer depends on the number of workers or on the weather |
 
 mod cli;
@@ -26,3 +27,4 @@ mod schema;
 mod support;
 mod tidy;
 mod workers;
+mod wrapped;
