@@ -14,6 +14,7 @@ pub mod read;
 pub mod run;
 pub mod serve;
 pub mod setup;
+pub mod signals;
 pub mod stats;
 pub mod telemetry;
 

@@ -331,6 +331,7 @@ fn capture_stats(wire: &Wire) -> CaptureStats {
         path: wire.counts.name.clone(),
         packets: wire.counts.packets,
         fault: wire.fault.clone(),
+        left_out: None,
     }
 }
 

@@ -55,6 +55,8 @@ pub enum Damage {
     Block(&'static str),
     /// The system could not read on.
     Read(String),
+    /// The file is followed, and was written anew before all of it had been read.
+    Rewritten,
     /// The compressed octets are cut or damaged.
     Compressed {
         /// How they are compressed.
@@ -123,6 +125,10 @@ impl fmt::Display for Fault {
             Damage::Read(text) => write!(
                 f,
                 "{path}: cannot read on before frame {frame} (offset {offset}): {text}"
+            ),
+            Damage::Rewritten => write!(
+                f,
+                "{path}: written anew when frame {frame} (offset {offset}) was to be read"
             ),
             Damage::Compressed { by, text } => {
                 write!(
@@ -200,6 +206,14 @@ pub enum OpenError {
         /// What the decompressor says.
         text: String,
     },
+    /// What is compressed cannot be followed: its end is not known to be one.
+    #[error("{}: compressed by {by}, and a compressed capture cannot be followed; read it without --follow", named(.path))]
+    NotFollowed {
+        /// The file.
+        path: PathBuf,
+        /// How it is compressed.
+        by: Compression,
+    },
     /// Standard input is a terminal.
     #[error("standard input is a terminal: pipe or redirect a capture into it")]
     Terminal,
@@ -236,6 +250,7 @@ impl OpenError {
             | Self::Version { path, .. }
             | Self::NotACapture { path, .. }
             | Self::Compressed { path, .. }
+            | Self::NotFollowed { path, .. }
             | Self::NoCaptures { path, .. }
             | Self::Io { path, .. } => path,
             Self::Terminal => Path::new("-"),

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicU64;
 
 use super::compressed::Compression;
 use super::fault::{Damage, Fault, OpenError};
-use super::octets::{self, Decompress, Octets};
+use super::octets::{self, Decompress, Identity, Look, Octets, Rewritten};
 use super::pcap::{self, Layout, Place};
 use super::pcapng::{self, MAX_BLOCK, Sections};
 use super::{Chunk, Filled, Source};
@@ -25,6 +25,8 @@ pub struct CaptureFile {
     /// Damage that was found behind the packets of the last chunk.
     found: Option<Fault>,
     ended: bool,
+    /// Whether more may come behind the end.
+    followed: bool,
 }
 
 enum Format {
@@ -92,6 +94,7 @@ impl CaptureFile {
             carry,
             found: None,
             ended: false,
+            followed: decompress == Decompress::Never,
         })
     }
 
@@ -149,7 +152,15 @@ impl CaptureFile {
                 self.place.offset + unused as u64,
                 Damage::Compressed { by, text },
             ),
-            None => self.fault(self.place.offset + unused as u64, Damage::Read(text)),
+            None => {
+                let rewritten = error.get_ref().is_some_and(|inner| inner.is::<Rewritten>());
+                let what = if rewritten {
+                    Damage::Rewritten
+                } else {
+                    Damage::Read(text)
+                };
+                self.fault(self.place.offset + unused as u64, what)
+            }
         }
     }
 
@@ -160,6 +171,35 @@ impl CaptureFile {
             frame: self.place.frames + 1,
             what,
         }
+    }
+
+    /// Keeps the beginning of a record whose rest is still to be written.
+    fn wait_for_more(&mut self, chunk: &mut Chunk) -> Filled {
+        chunk.cut_off(0, &mut self.carry);
+        chunk.clear();
+        Filled::Idle
+    }
+
+    /// Says that no more will come to a capture that was followed; what is missing of its last record.
+    pub(super) fn end(&mut self) -> Option<Fault> {
+        let rest = std::mem::take(&mut self.carry);
+        self.ended = true;
+        self.cut(&rest)
+    }
+
+    /// What became of a capture that is followed.
+    pub(super) fn look(&mut self) -> Look {
+        self.octets.look()
+    }
+
+    /// What the file is, whatever it is called; a pipe has no such thing.
+    pub(super) fn identity(&self) -> Option<Identity> {
+        self.octets.identity()
+    }
+
+    /// The descriptor of a pipe that is followed.
+    pub(super) fn pipe(&self) -> Option<&std::fs::File> {
+        self.octets.pipe()
     }
 
     fn end_with(&mut self, fault: Option<Fault>) -> Result<Filled, Fault> {
@@ -189,6 +229,10 @@ impl Source for CaptureFile {
             }
             // One read, and what it brought is handed on: from a pipe, that is what there is now.
             match self.octets.read(chunk.unwritten()) {
+                Ok(0) if self.followed && self.regular => return Ok(self.wait_for_more(chunk)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return Ok(self.wait_for_more(chunk));
+                }
                 Ok(0) => {
                     let fault = self.cut(chunk.split().0);
                     chunk.clear();

@@ -6,7 +6,9 @@
 //! descriptor. Where many overlap, plain files beyond [`MAX_OPEN`] are closed between two reads.
 //!
 //! As long as the next chunk of a capture lies before the head of all others, it is handed through as it is. Only where
-//! captures interleave are packets copied.
+//! captures interleave are packets copied. How captures that grow are followed, the module below this one says.
+
+mod follow;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -19,6 +21,7 @@ use super::file::CaptureFile;
 use super::folder;
 use super::octets::Decompress;
 use super::{CHUNK_OCTETS, Chunk, Filled, Meta, Source};
+use follow::{Tail, Watch};
 
 /// Several captures, read as one.
 pub struct Merge {
@@ -32,6 +35,8 @@ pub struct Merge {
     skipped: Vec<OpenError>,
     read: Arc<AtomicU64>,
     total: Option<u64>,
+    /// What is watched for more, when captures are followed.
+    watch: Option<Watch>,
 }
 
 type Key = (i64, usize);
@@ -45,6 +50,19 @@ pub struct Outcome {
     pub packets: u64,
     /// Why there are not more.
     pub problem: Option<Problem>,
+    /// Whether it was left unread as it begins too late: see [`Merge::leave_out_from`].
+    pub left_out: bool,
+}
+
+impl Outcome {
+    fn new(path: PathBuf, problem: Option<Problem>) -> Self {
+        Self {
+            path,
+            packets: 0,
+            problem,
+            left_out: false,
+        }
+    }
 }
 
 /// Why a capture was not read, or not to its end.
@@ -72,8 +90,13 @@ struct Capture {
 
 enum State {
     /// Seen to have a packet, and closed again.
-    Waiting,
+    Waiting {
+        /// The least time of the packets that were seen.
+        earliest_ns: i64,
+    },
     Active(Box<Active>),
+    /// Read to its end, and followed: more may come.
+    Tail(Box<Tail>),
     Done,
 }
 
@@ -99,6 +122,7 @@ impl Merge {
             skipped: Vec::new(),
             read: Arc::default(),
             total: Some(0),
+            watch: None,
         };
         if let [path] = paths
             && !path.is_dir()
@@ -132,6 +156,32 @@ impl Merge {
         Progress {
             read: Arc::clone(&self.read),
             total: self.total,
+        }
+    }
+
+    /// Whether a sole input is sound, and only no capture.
+    pub fn is_no_capture(&self) -> bool {
+        match self.captures.as_slice() {
+            [Capture { outcome, .. }] => {
+                matches!(&outcome.problem, Some(Problem::Unreadable(error)) if error.is_no_capture())
+            }
+            _ => false,
+        }
+    }
+
+    /// The time of the first packet, as far as it is known before one is handed out: of a sole capture it is not.
+    pub fn first_ns(&self) -> Option<i64> {
+        self.heads.peek().map(|&Reverse((at_ns, _))| at_ns)
+    }
+
+    /// Leaves out the captures that begin after `end_ns`, unread: in a folder of a year's captures a day is found at once.
+    /// To be asked before the first packet is handed out.
+    pub fn leave_out_from(&mut self, end_ns: i64) {
+        let end_ns = end_ns.saturating_add(DISORDER_NS);
+        let late = |capture: &Capture| matches!(capture.state, State::Waiting { earliest_ns } if earliest_ns >= end_ns);
+        for capture in self.captures.iter_mut().filter(|capture| late(capture)) {
+            capture.state = State::Done;
+            capture.outcome.left_out = true;
         }
     }
 
@@ -191,7 +241,9 @@ impl Merge {
                 };
                 self.heads.push(Reverse((first.at_ns, place)));
                 if file.is_regular() {
-                    return self.enter(path, Ok(State::Waiting));
+                    let times = chunk.metas().iter().map(|meta| meta.at_ns);
+                    let earliest_ns = times.min().unwrap_or(i64::MIN);
+                    return self.enter(path, Ok(State::Waiting { earliest_ns }));
                 }
                 // A pipe gives its octets only once.
                 self.active += 1;
@@ -210,11 +262,7 @@ impl Merge {
             Err(error) => (State::Done, Some(Problem::Unreadable(error))),
         };
         self.captures.push(Capture {
-            outcome: Outcome {
-                path,
-                packets: 0,
-                problem,
-            },
+            outcome: Outcome::new(path, problem),
             state,
         });
     }
@@ -230,16 +278,21 @@ impl Merge {
 
     /// Opens a capture that the timeline has reached, and reads its first chunk.
     fn activate(&mut self, index: usize) -> Option<&mut Active> {
-        if matches!(self.captures[index].state, State::Waiting) {
-            let many = self.active >= MANY;
-            let (decompress, room) = if many {
+        if matches!(self.captures[index].state, State::Waiting { .. }) {
+            let (decompress, room) = if self.watch.is_some() {
+                (Decompress::Never, CHUNK_OF_MANY)
+            } else if self.active >= MANY {
                 (Decompress::Here, CHUNK_OF_MANY)
             } else {
                 (Decompress::Ahead, CHUNK_OCTETS)
             };
             let path = &self.captures[index].outcome.path;
             // The place in the list was checked to fit when it was admitted.
-            let opened = CaptureFile::open_counted(path, index as u16, decompress, &self.read);
+            let mut opened = CaptureFile::open_counted(path, index as u16, decompress, &self.read);
+            if let Err(OpenError::NotFollowed { .. }) = opened {
+                let whole = Decompress::Ahead;
+                opened = CaptureFile::open_counted(path, index as u16, whole, &self.read);
+            }
             match opened {
                 Ok(file) => {
                     let active = Active::new(file, Chunk::with_room(room));
@@ -248,8 +301,10 @@ impl Merge {
                     self.read_on(index, false);
                 }
                 Err(error) => {
+                    self.notice(error.to_string());
                     self.captures[index].outcome.problem = Some(Problem::Unreadable(error));
                     self.captures[index].state = State::Done;
+                    self.ended(index);
                 }
             }
         }
@@ -278,9 +333,13 @@ impl Merge {
             }
             return;
         }
+        if matches!(filled, Ok(Filled::Idle)) {
+            return self.wait_for(index);
+        }
         outcome.problem = filled.err().map(Problem::Damaged);
         *state = State::Done;
         self.active -= 1;
+        self.ended(index);
     }
 }
 
@@ -290,6 +349,7 @@ impl Source for Merge {
         if let Some(index) = self.spent.take() {
             self.read_on(index, true);
         }
+        self.look_around();
         while let Some(Reverse((_, index))) = self.heads.pop() {
             let limit = self.heads.peek().map(|&Reverse(key)| key);
             let Some(active) = self.activate(index) else {
@@ -313,10 +373,10 @@ impl Source for Merge {
             }
         }
         // A damaged capture ends that capture and not the timeline: its fault is in its outcome.
-        Ok(if chunk.is_empty() {
-            Filled::End
-        } else {
-            Filled::More
+        Ok(match chunk.is_empty() {
+            false => Filled::More,
+            true if self.may_grow() => Filled::Idle,
+            true => Filled::End,
         })
     }
 }
@@ -402,6 +462,10 @@ impl Progress {
         self.total
     }
 }
+
+/// How much earlier than the packets at its start a later packet of a capture may be: the queues of a network card are read
+/// one after another.
+const DISORDER_NS: i64 = 60_000_000_000;
 
 /// So much is read to find a capture's first packet.
 const FIRST_LOOK: usize = 16 << 10;

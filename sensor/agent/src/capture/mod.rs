@@ -29,6 +29,7 @@ mod pcap;
 mod pcapng;
 #[cfg(test)]
 mod testing;
+mod window;
 
 pub use chunk::{CHUNK_OCTETS, Chunk, MAX_PACKET, Meta};
 pub use compressed::Compression;
@@ -38,6 +39,7 @@ pub use filter::{Filter, FilterError};
 pub use folder::captures_below;
 pub use live::{Live, LiveError, LiveOptions, LiveStats, interfaces};
 pub use merge::{Merge, Outcome, Problem, Progress};
+pub use window::{EmptyWindow, Moment, MomentError, Window};
 
 /// Where packets come from: one capture, several in one timeline, or an interface.
 pub trait Source {
