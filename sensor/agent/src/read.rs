@@ -5,15 +5,20 @@
 mod follow;
 mod sift;
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use terrier_engine::signature::Signatures;
 use terrier_engine::{Counters, Judge, JudgeConfig, Limits, Verdicts};
 
-use crate::capture::{Chunk, Filled, Merge, OpenError, Outcome, Problem, Source, captures_below};
+use crate::capture::{
+    Chunk, Filled, LeftOut, Merge, OpenError, Outcome, Problem, Source, captures_below,
+};
 use crate::cli::{ReadArgs, Shared};
 use crate::exit::{self, Failure};
 use crate::output::{self, Manner, Names, Records};
@@ -102,8 +107,12 @@ fn separately(args: &ReadArgs, kit: &Kit<'_>, mut sift: Sift) -> anyhow::Result<
     let mut sink = output::open(kit.shared, Names::default(), Manner::AtTheEnd)?;
     let telemetry = kit.telemetry(&kit.judge(), &sink);
     let mut report = Report::default();
+    let mut seen = HashMap::new();
     for path in &args.paths {
         if !path.is_dir() {
+            if was_seen(&mut seen, path) {
+                continue;
+            }
             sink.begin(&setup::path_text(path));
             let merge = Merge::open(std::slice::from_ref(path));
             sink = through(
@@ -123,6 +132,10 @@ fn separately(args: &ReadArgs, kit: &Kit<'_>, mut sift: Sift) -> anyhow::Result<
                     continue;
                 }
             };
+            if was_seen(&mut seen, &path) {
+                captures += 1;
+                continue;
+            }
             let merge = Merge::open(std::slice::from_ref(&path));
             if merge.is_no_capture() {
                 skipped += 1;
@@ -143,6 +156,30 @@ fn separately(args: &ReadArgs, kit: &Kit<'_>, mut sift: Sift) -> anyhow::Result<
         }
     }
     finish(kit, sink, &telemetry, &sift, &report)
+}
+
+/// Whether a file was met before, by this name or another; then that is said.
+fn was_seen(seen: &mut HashMap<(u64, u64), PathBuf>, path: &Path) -> bool {
+    let Ok(metadata) = path.metadata() else {
+        return false;
+    };
+    if !metadata.is_file() {
+        return false;
+    }
+    match seen.entry((metadata.dev(), metadata.ino())) {
+        Entry::Occupied(first) => {
+            exit::tell(format_args!(
+                "{}: the same file as {}, which is read once",
+                path.display(),
+                first.get().display()
+            ));
+            true
+        }
+        Entry::Vacant(free) => {
+            free.insert(path.to_owned());
+            false
+        }
+    }
 }
 
 /// Reads captures to their end, through one engine; their counts are written, and added to those of the run.
@@ -224,7 +261,7 @@ impl Report {
         sum.octets += progress.octets;
         sum.last_ns = sum.last_ns.max(progress.last_ns);
         for outcome in outcomes {
-            self.left_out += usize::from(outcome.left_out);
+            self.left_out += usize::from(outcome.left_out == Some(LeftOut::BeginsLate));
             if let Some(problem) = &outcome.problem {
                 self.unreadable |= matches!(problem, Problem::Unreadable(_));
                 self.problems.push(problem.to_string());
@@ -293,7 +330,12 @@ fn capture_stats(outcome: &Outcome) -> CaptureStats {
         path: setup::path_text(&outcome.path),
         packets: outcome.packets,
         fault: outcome.problem.as_ref().map(ToString::to_string),
-        left_out: outcome.left_out.then_some("begins after --until"),
+        left_out: outcome.left_out.as_ref().map(|why| match why {
+            LeftOut::BeginsLate => "it begins after --until".to_owned(),
+            LeftOut::SameFile(first) => {
+                format!("the same file as {}", setup::path_text(first))
+            }
+        }),
     }
 }
 

@@ -70,7 +70,7 @@ pub struct CaptureStats {
     pub fault: Option<String>,
     /// Why it was not read at all, where that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub left_out: Option<&'static str>,
+    pub left_out: Option<String>,
 }
 
 impl Stats {

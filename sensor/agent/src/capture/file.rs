@@ -17,7 +17,8 @@ pub struct CaptureFile {
     path: PathBuf,
     octets: Octets,
     compression: Option<Compression>,
-    regular: bool,
+    /// What the file is; a pipe has no such thing.
+    identity: Option<Identity>,
     format: Format,
     place: Place,
     /// What was read and not used: the beginning of a record whose rest comes with the next read.
@@ -76,6 +77,13 @@ impl CaptureFile {
                 Format::Pcap(pcap::layout(header).map_err(version)?)
             }
             _ => {
+                let more = octets::TELLING.saturating_sub(carry.len()) as u64;
+                // An error here changes nothing: it is no capture.
+                if carry.len() == 4
+                    && let Ok(more) = octets::head(&mut octets, more)
+                {
+                    carry.extend_from_slice(&more);
+                }
                 return Err(OpenError::NotACapture {
                     path: path.into(),
                     within: compression,
@@ -83,12 +91,12 @@ impl CaptureFile {
                 });
             }
         };
-        let (path, regular) = (path.into(), opened.regular);
+        let (path, identity) = (path.into(), opened.identity);
         Ok(Self {
             path,
             octets,
             compression,
-            regular,
+            identity,
             format,
             place,
             carry,
@@ -115,7 +123,7 @@ impl CaptureFile {
 
     /// Whether it can be opened a second time, and then gives the same.
     pub(super) fn is_regular(&self) -> bool {
-        self.regular
+        self.identity.is_some()
     }
 
     /// Gives the descriptor back until the next `fill`, where that is possible.
@@ -194,7 +202,7 @@ impl CaptureFile {
 
     /// What the file is, whatever it is called; a pipe has no such thing.
     pub(super) fn identity(&self) -> Option<Identity> {
-        self.octets.identity()
+        self.identity
     }
 
     /// The descriptor of a pipe that is followed.
@@ -229,7 +237,7 @@ impl Source for CaptureFile {
             }
             // One read, and what it brought is handed on: from a pipe, that is what there is now.
             match self.octets.read(chunk.unwritten()) {
-                Ok(0) if self.followed && self.regular => return Ok(self.wait_for_more(chunk)),
+                Ok(0) if self.followed && self.is_regular() => return Ok(self.wait_for_more(chunk)),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     return Ok(self.wait_for_more(chunk));
                 }

@@ -11,7 +11,7 @@
 mod follow;
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::fault::{Fault, OpenError};
 use super::file::CaptureFile;
 use super::folder;
-use super::octets::Decompress;
+use super::octets::{Decompress, Identity};
 use super::{CHUNK_OCTETS, Chunk, Filled, Meta, Source};
 use follow::{Tail, Watch};
 
@@ -37,6 +37,8 @@ pub struct Merge {
     total: Option<u64>,
     /// What is watched for more, when captures are followed.
     watch: Option<Watch>,
+    /// The files that were looked at, and their places in the list.
+    identities: HashMap<Identity, usize>,
 }
 
 type Key = (i64, usize);
@@ -50,8 +52,17 @@ pub struct Outcome {
     pub packets: u64,
     /// Why there are not more.
     pub problem: Option<Problem>,
-    /// Whether it was left unread as it begins too late: see [`Merge::leave_out_from`].
-    pub left_out: bool,
+    /// Why it was left unread, though nothing is wrong with it.
+    pub left_out: Option<LeftOut>,
+}
+
+/// Why a capture was left unread.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LeftOut {
+    /// It begins too late: see [`Merge::leave_out_from`].
+    BeginsLate,
+    /// It is the same file as this one before it in the list, by another name or by the same.
+    SameFile(PathBuf),
 }
 
 impl Outcome {
@@ -60,7 +71,7 @@ impl Outcome {
             path,
             packets: 0,
             problem,
-            left_out: false,
+            left_out: None,
         }
     }
 }
@@ -123,6 +134,7 @@ impl Merge {
             read: Arc::default(),
             total: Some(0),
             watch: None,
+            identities: HashMap::new(),
         };
         if let [path] = paths
             && !path.is_dir()
@@ -181,7 +193,7 @@ impl Merge {
         let late = |capture: &Capture| matches!(capture.state, State::Waiting { earliest_ns } if earliest_ns >= end_ns);
         for capture in self.captures.iter_mut().filter(|capture| late(capture)) {
             capture.state = State::Done;
-            capture.outcome.left_out = true;
+            capture.outcome.left_out = Some(LeftOut::BeginsLate);
         }
     }
 
@@ -232,6 +244,15 @@ impl Merge {
             Err(error) => return self.enter(path, Err(error)),
             Ok(file) => file,
         };
+        if let Some(identity) = file.identity()
+            && let first = *self.identities.entry(identity).or_insert(place)
+            && first != place
+        {
+            let first = self.captures[first].outcome.path.clone();
+            self.enter(path, Ok(State::Done));
+            self.captures[place].outcome.left_out = Some(LeftOut::SameFile(first));
+            return;
+        }
         self.add_to_total(&path);
         let mut chunk = Chunk::with_room(FIRST_LOOK);
         match file.fill(&mut chunk) {

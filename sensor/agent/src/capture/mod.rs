@@ -38,7 +38,7 @@ pub use file::CaptureFile;
 pub use filter::{Filter, FilterError};
 pub use folder::captures_below;
 pub use live::{Live, LiveError, LiveOptions, LiveStats, interfaces};
-pub use merge::{Merge, Outcome, Problem, Progress};
+pub use merge::{LeftOut, Merge, Outcome, Problem, Progress};
 pub use window::{EmptyWindow, Moment, MomentError, Window};
 
 /// Where packets come from: one capture, several in one timeline, or an interface.

@@ -47,8 +47,8 @@ pub(super) struct Opened {
     /// The first four octets, decompressed, already read; fewer where there are no more.
     pub(super) head: Vec<u8>,
     pub(super) compression: Option<Compression>,
-    /// Whether the input can be opened a second time, and then gives the same octets.
-    pub(super) regular: bool,
+    /// What the file is, if the input can be opened a second time, and then gives the same octets.
+    pub(super) identity: Option<Identity>,
 }
 
 /// Where decompression is done.
@@ -109,7 +109,7 @@ pub(super) fn open(
             octets,
             head,
             compression: None,
-            regular,
+            identity: regular.then_some(identity),
         });
     };
     if decompress == Decompress::Never {
@@ -134,7 +134,7 @@ pub(super) fn open(
         octets: Octets::Stream(inside),
         head,
         compression: Some(by),
-        regular,
+        identity: regular.then_some(identity),
     })
 }
 
@@ -159,14 +159,6 @@ impl Octets {
             Self::Plain(file) => file.look(),
             Self::Pipe(pipe) if pipe.is_readable() => Look::Grown,
             Self::Pipe(_) | Self::Stream(_) => Look::Same,
-        }
-    }
-
-    /// Device and inode of a file.
-    pub(super) fn identity(&self) -> Option<Identity> {
-        match self {
-            Self::Plain(file) => Some(file.identity),
-            Self::Pipe(_) | Self::Stream(_) => None,
         }
     }
 
@@ -305,6 +297,9 @@ impl Read for PlainFile {
         read
     }
 }
+
+/// So many octets tell what a file is that is no capture.
+pub(super) const TELLING: usize = 16;
 
 /// The header of a pcap file and that of its first record, with its time; of a pcapng file at least the section's header.
 const START: usize = 40;

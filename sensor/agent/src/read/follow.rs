@@ -35,6 +35,12 @@ pub(super) fn follow(args: &ReadArgs, kit: &Kit<'_>, sift: Sift) -> anyhow::Resu
     let sink = output::open(kit.shared, names.clone(), Manner::AsItHappens)?;
     let judge = kit.judge();
     let telemetry = Arc::new(kit.telemetry(&judge, &sink));
+    let paths: Vec<String> = args
+        .paths
+        .iter()
+        .map(|path| setup::path_text(path))
+        .collect();
+    exit::tell(format_args!("following {}", paths.join(", ")));
     let now = Instant::now();
     let mut following = Following {
         merge,
