@@ -17,14 +17,14 @@ use crate::support::capture::{Frame, frames, pcap};
 use crate::support::{Ran, detections, of_kind, read, root, terrier};
 
 /// A run that follows. It is killed when the test fails.
-struct Follower {
+pub(crate) struct Follower {
     child: Child,
     out: Receiver<String>,
     said: Receiver<String>,
 }
 
 impl Follower {
-    fn start(arguments: &[&str]) -> Self {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
         let mut command = terrier();
         command
             .args(["read", "--follow", "--json", "--emit", "alert,flow,stats"])
@@ -60,7 +60,7 @@ impl Follower {
     }
 
     /// Waits for the next record of this kind.
-    fn await_record(&self, kind: &str) -> Value {
+    pub(crate) fn await_record(&self, kind: &str) -> Value {
         loop {
             let line = self.out.recv_timeout(PATIENCE).expect("a record");
             let record: Value = serde_json::from_str(&line).expect("a record is JSON");
@@ -71,7 +71,7 @@ impl Follower {
     }
 
     /// Ends it with a signal; what was not read of its records and messages before.
-    fn end(mut self, signal: Signal) -> Ran {
+    pub(crate) fn end(mut self, signal: Signal) -> Ran {
         let pid = Pid::from_raw(self.child.id().cast_signed()).expect("a process has an id");
         kill_process(pid, signal).expect("it runs");
         let began = Instant::now();

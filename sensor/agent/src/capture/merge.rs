@@ -104,6 +104,8 @@ enum State {
     Waiting {
         /// The least time of the packets that were seen.
         earliest_ns: i64,
+        /// What was looked at, if it must be the same that is read: names of files that are followed change hands.
+        identity: Option<Identity>,
     },
     Active(Box<Active>),
     /// Read to its end, and followed: more may come.
@@ -190,7 +192,7 @@ impl Merge {
     /// To be asked before the first packet is handed out.
     pub fn leave_out_from(&mut self, end_ns: i64) {
         let end_ns = end_ns.saturating_add(DISORDER_NS);
-        let late = |capture: &Capture| matches!(capture.state, State::Waiting { earliest_ns } if earliest_ns >= end_ns);
+        let late = |capture: &Capture| matches!(capture.state, State::Waiting { earliest_ns, .. } if earliest_ns >= end_ns);
         for capture in self.captures.iter_mut().filter(|capture| late(capture)) {
             capture.state = State::Done;
             capture.outcome.left_out = Some(LeftOut::BeginsLate);
@@ -264,7 +266,13 @@ impl Merge {
                 if file.is_regular() {
                     let times = chunk.metas().iter().map(|meta| meta.at_ns);
                     let earliest_ns = times.min().unwrap_or(i64::MIN);
-                    return self.enter(path, Ok(State::Waiting { earliest_ns }));
+                    return self.enter(
+                        path,
+                        Ok(State::Waiting {
+                            earliest_ns,
+                            identity: None,
+                        }),
+                    );
                 }
                 // A pipe gives its octets only once.
                 self.active += 1;
@@ -299,7 +307,7 @@ impl Merge {
 
     /// Opens a capture that the timeline has reached, and reads its first chunk.
     fn activate(&mut self, index: usize) -> Option<&mut Active> {
-        if matches!(self.captures[index].state, State::Waiting { .. }) {
+        if let State::Waiting { identity, .. } = self.captures[index].state {
             let (decompress, room) = if self.watch.is_some() {
                 (Decompress::Never, CHUNK_OF_MANY)
             } else if self.active >= MANY {
@@ -313,6 +321,12 @@ impl Merge {
             if let Err(OpenError::NotFollowed { .. }) = opened {
                 let whole = Decompress::Ahead;
                 opened = CaptureFile::open_counted(path, index as u16, whole, &self.read);
+            }
+            if let Ok(file) = &opened
+                && identity.is_some_and(|identity| file.identity() != Some(identity))
+            {
+                self.moved_away(index);
+                return None;
             }
             match opened {
                 Ok(file) => {
@@ -341,6 +355,9 @@ impl Merge {
         let State::Active(active) = state else { return };
         if self.active == 1 {
             active.chunk.make_room(CHUNK_OCTETS);
+        } else if self.watch.is_some() {
+            // It was begun with a look.
+            active.chunk.make_room(CHUNK_OF_MANY);
         }
         let filled = active.file.fill(&mut active.chunk);
         (active.next, active.latest_ns) = (0, None);

@@ -11,7 +11,8 @@
 //!
 //! What can go wrong has two kinds, and both name the path. An [`OpenError`] means that nothing of an input can be
 //! read; a [`Fault`] that a capture is damaged from some place on. What stood before the damage has been handed out, and
-//! nothing behind it is trusted: neither format has a mark by which a reader could find its place again.
+//! nothing behind it is trusted: neither format has a mark by which a reader could find its place again, and whoever is watched
+//! could send octets that look like packets. Only a whole header behind the last record begins another capture.
 //!
 //! Left out: the frame check sequence that a few captures keep behind each frame (it is handed on as part of the frame),
 //! name resolution, statistics and secrets of pcapng, and every other file format.

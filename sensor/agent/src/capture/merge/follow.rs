@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 
-use super::super::fault::{OpenError, named};
+use super::super::fault::{Fault, OpenError, named};
 use super::super::file::CaptureFile;
 use super::super::octets::{Decompress, Identity, Look};
 use super::super::{Chunk, Damage, Filled, Source, folder};
@@ -200,6 +200,21 @@ impl Merge {
         }
     }
 
+    /// A capture has lost its name to another one before it was read.
+    pub(super) fn moved_away(&mut self, index: usize) {
+        let path = self.captures[index].outcome.path.clone();
+        let fault = Fault {
+            path: path.clone(),
+            offset: 0,
+            frame: 1,
+            what: Damage::Read("another file has taken its place".to_owned()),
+        };
+        self.captures[index].state = State::Done;
+        self.captures[index].outcome.problem = Some(Problem::Damaged(fault));
+        self.ended(index);
+        self.await_named(&path);
+    }
+
     /// A capture that was followed has ended by itself: it is damaged, or was written anew.
     pub(super) fn ended(&mut self, index: usize) {
         let Some(watch) = &mut self.watch else { return };
@@ -214,9 +229,10 @@ impl Merge {
             return self.admit_named(path);
         }
         // It is not read on when it grows; but when it is shorter one day, it is another capture.
-        if let Ok(metadata) = fs::metadata(&path) {
-            let identity = (metadata.dev(), metadata.ino());
-            watch.known.insert(identity, Stamp::of(&metadata, true));
+        if let Ok(metadata) = fs::metadata(&path)
+            && let Some(known) = watch.known.get_mut(&(metadata.dev(), metadata.ino()))
+        {
+            *known = Stamp::of(&metadata, true);
         }
     }
 
@@ -464,9 +480,13 @@ impl Merge {
         match (filled, head) {
             (Ok(Filled::More), Some(at_ns)) => {
                 self.heads.push(std::cmp::Reverse((at_ns, index)));
+                let identity = file.identity();
                 self.captures[index].state = match earliest_ns {
-                    Some(earliest_ns) if regular => State::Waiting { earliest_ns },
-                    // A pipe gives its octets only once.
+                    // Of very many only some are kept open, so that they cannot be lost when they are moved.
+                    Some(earliest_ns) if regular && self.active >= KEPT => State::Waiting {
+                        earliest_ns,
+                        identity,
+                    },
                     _ => {
                         self.active += 1;
                         State::Active(Box::new(Active::new(file, chunk)))
@@ -529,6 +549,8 @@ impl Merge {
     }
 }
 
+/// So many captures of those that are there at the start are kept open until the timeline reaches them.
+const KEPT: usize = 64;
 /// How often a capture is looked at that has grown within [`QUIET`].
 const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 /// How often all others are, and the folders.

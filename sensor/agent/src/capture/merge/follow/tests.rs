@@ -137,6 +137,33 @@ fn a_file_that_was_moved_away_is_read_to_its_end_and_then_the_one_that_took_its_
 }
 
 #[test]
+fn a_file_that_is_moved_before_it_was_read_is_not_lost() {
+    let folder = Folder::new();
+    let path = folder.file("live.pcap", &pcap(1, &["one"]));
+    let mut merge = Merge::follow(std::slice::from_ref(&path));
+    fs::rename(&path, folder.path().join("live.pcap.1")).unwrap();
+    folder.file("live.pcap", &pcap(2, &["two"]));
+    assert_eq!(read_on(&mut merge), said(&[(0, "one"), (1, "two")]));
+    assert_eq!(problems(&merge), [None, None]);
+    // Of very many, one that is not kept open is named.
+    let many = Folder::new();
+    let names: Vec<_> = (0..KEPT + 2)
+        .map(|number| many.file(&format!("{number:03}"), &pcap(number as u32, &["x"])))
+        .collect();
+    let mut merge = Merge::follow(&names);
+    fs::rename(&names[KEPT], many.path().join("moved")).unwrap();
+    many.file(&format!("{KEPT:03}"), &pcap(9_999, &["new"]));
+    let seen = read_on(&mut merge);
+    assert_eq!(seen.len(), KEPT + 2);
+    assert_eq!(seen.last(), Some(&((KEPT + 2) as u16, "new".to_owned())));
+    let told = problems(&merge).into_iter().flatten().collect::<Vec<_>>();
+    assert!(
+        told.len() == 1 && told[0].contains("another file has taken its place"),
+        "{told:?}"
+    );
+}
+
+#[test]
 fn a_file_that_is_cut_short_and_written_anew_is_another_capture() {
     let folder = Folder::new();
     let path = folder.file("ring", &pcap(1, &["one", "two"]));
