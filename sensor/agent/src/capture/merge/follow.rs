@@ -21,17 +21,19 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 
-use super::super::fault::{Fault, OpenError, named};
-use super::super::file::CaptureFile;
-use super::super::octets::{Decompress, Identity, Look};
-use super::super::{Chunk, Damage, Filled, Source, folder};
 use super::{Active, CHUNK_OF_MANY, FIRST_LOOK, MAX_OPEN, Merge, Problem, State};
+use crate::capture::fault::{Fault, OpenError, named};
+use crate::capture::file::CaptureFile;
+use crate::capture::octets::{Decompress, Identity, Look};
+use crate::capture::{Chunk, Damage, Filled, Source, folder};
 
 /// A capture that was read to its end and may grow.
 pub(super) struct Tail {
     file: CaptureFile,
     /// When something was last added to it.
     grown: Instant,
+    /// Whether it has lost its name.
+    moved: bool,
 }
 
 /// What is watched for more.
@@ -187,6 +189,7 @@ impl Merge {
         let tail = Box::new(Tail {
             file,
             grown: Instant::now(),
+            moved: false,
         });
         self.captures[index].state = State::Tail(tail);
         let Some(watch) = &mut self.watch else { return };
@@ -290,7 +293,11 @@ impl Merge {
             } => {
                 let path = self.captures[index].outcome.path.clone();
                 // Who is waited for by name comes back under it, at once or later.
-                self.await_named(&path);
+                if let State::Tail(tail) = &mut self.captures[index].state
+                    && !std::mem::replace(&mut tail.moved, true)
+                {
+                    self.await_named(&path);
+                }
                 if deleted || quiet {
                     self.close(index);
                 }
@@ -430,6 +437,8 @@ impl Merge {
     /// A file that the operator has named, or that is read under the name of one before it.
     fn admit_named(&mut self, path: PathBuf) {
         match self.open_followed(&path) {
+            // It was named twice, or found in a folder meanwhile.
+            Ok((file, _)) if self.is_followed(file.identity()) => {}
             Ok((file, index)) => self.begin(&path, file, index),
             Err(OpenError::Empty(_) | OpenError::CutHeader { .. }) => self.await_named(&path),
             Err(OpenError::NotACapture { begins, .. }) if begins.len() < 4 => {
@@ -442,6 +451,16 @@ impl Merge {
             }
             Err(error) => self.refuse(error),
         }
+    }
+
+    fn is_followed(&self, wanted: Option<Identity>) -> bool {
+        wanted.is_some()
+            && self.captures.iter().any(|capture| match &capture.state {
+                State::Waiting { identity, .. } => *identity == wanted,
+                State::Active(active) => active.file.identity() == wanted,
+                State::Tail(tail) => tail.file.identity() == wanted,
+                State::Done => false,
+            })
     }
 
     fn open_followed(&mut self, path: &Path) -> Result<(CaptureFile, usize), OpenError> {

@@ -1,9 +1,9 @@
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 
-use super::super::super::pcap::Order;
-use super::super::super::testing::{self, Folder, Pcap, Pcapng, all};
 use super::*;
+use crate::capture::pcap::Order;
+use crate::capture::testing::{self, Folder, Pcap, Pcapng, all};
 
 /// Everything there is at present: the captures' numbers, and what the packets say.
 fn read_on(merge: &mut Merge) -> Vec<(u16, String)> {
@@ -99,7 +99,8 @@ fn what_is_there_is_merged_by_time_and_what_comes_as_it_comes() {
     let folder = Folder::new();
     let a = folder.file("a", &pcap(10, &["10", "11"]));
     let b = folder.file("b", &pcap(9, &["9", "10"]));
-    let mut merge = Merge::follow(&[a.clone(), b.clone()]);
+    // A file that is named twice is one.
+    let mut merge = Merge::follow(&[a.clone(), b.clone(), a.clone()]);
     assert_eq!(
         read_on(&mut merge),
         said(&[(1, "9"), (0, "10"), (1, "10"), (0, "11")])
