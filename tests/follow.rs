@@ -219,10 +219,22 @@ fn a_folder_is_followed_and_each_alert_names_its_capture() {
 
 #[test]
 fn standard_input_is_followed_until_its_writer_ends() {
+    tells_before_its_end(&["--follow", "-"]);
+}
+
+#[test]
+fn what_came_through_a_pipe_is_told_before_its_end() {
+    tells_before_its_end(&["-"]);
+}
+
+/// Whether a record of a capture on standard input comes while its writer has more to write.
+#[track_caller]
+fn tells_before_its_end(arguments: &[&str]) {
     let octets = fs::read(root().join(CAPTURE)).expect("ours");
     let mut command = terrier();
     command
-        .args(["read", "--follow", "--json", "--emit", "alert,stats", "-"])
+        .args(["read", "--json", "--emit", "alert,stats"])
+        .args(arguments)
         .stdin(Stdio::piped());
     let mut child = command
         .stdout(Stdio::piped())

@@ -7,11 +7,11 @@ mod sift;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use terrier_engine::signature::Signatures;
 use terrier_engine::{Counters, Judge, JudgeConfig, Limits, Verdicts};
@@ -36,6 +36,7 @@ use sift::Sift;
 pub fn read(args: &ReadArgs) -> anyhow::Result<ExitCode> {
     let sift = Sift::new(args)?;
     let kit = Kit::new(&args.shared)?;
+    setup::raise_descriptors();
     if args.follow {
         follow::follow(args, &kit, sift)
     } else if args.separate {
@@ -194,12 +195,18 @@ fn through(
         merge.leave_out_from(end_ns);
     }
     let bar = Bar::start(merge.progress(), std::io::stderr().is_terminal());
+    // Whoever writes to a pipe may still be capturing: records leave with the packets that gave them.
+    let live = merge.progress().octets_in_all().is_none();
     let mut chunk = Chunk::new();
     loop {
         match merge.fill(&mut chunk) {
             Ok(Filled::More) => {
                 sift.keep(&mut chunk)?;
                 pipeline.chunk(&mut chunk);
+                if live {
+                    let failed = Arc::clone(&report.failed);
+                    pipeline.visit(move |_, records| note_failure(records.flush(), &failed));
+                }
             }
             Ok(Filled::Idle) => {}
             Ok(Filled::End) => break,
@@ -225,11 +232,12 @@ fn finish(
     sift: &Sift,
     report: &Report,
 ) -> anyhow::Result<ExitCode> {
-    let written = sink.flush();
+    note_failure(sink.flush(), &report.failed);
     report.tell();
     report.publish(telemetry, sink.written());
     setup::write_metrics(telemetry, kit.shared)?;
-    exit::output(written, kit.shared)?;
+    let failed = lock(&report.failed).take();
+    exit::output(failed.map_or(Ok(()), Err), kit.shared)?;
     sift.verdict()?;
     Ok(exit::code(report.unreadable, sink.worst(), kit.shared))
 }
@@ -244,6 +252,8 @@ struct Report {
     problems: Vec<String>,
     left_out: usize,
     unreadable: bool,
+    /// The first failure to write records.
+    failed: Arc<Mutex<Option<io::Error>>>,
 }
 
 impl Report {
@@ -291,6 +301,16 @@ impl Report {
         telemetry.engine(self.counters.clone(), self.verdicts.clone(), written);
         telemetry.capture(vec![counts_of_files(self.progress)]);
     }
+}
+
+fn note_failure(written: io::Result<()>, failed: &Mutex<Option<io::Error>>) {
+    if let Err(error) = written {
+        lock(failed).get_or_insert(error);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn add_verdicts(sum: &mut Verdicts, more: Verdicts) {

@@ -332,6 +332,9 @@ fn kind(begins: &[u8]) -> Option<(&'static str, &'static str)> {
         }
         [b'T', b'R', b'S', b'N', b'I', b'F', b'F', ..] => ("NetXRay or Sniffer", EDITCAP),
         [b'X', b'C', b'P', 0, ..] => ("NetXRay", EDITCAP),
+        [0xac | 0xab, 0x01, 0x00, 0x1c, ..] | [0x1c, 0x00, 0x01, 0xac | 0xab, ..] => {
+            ("Ixia lcap", EDITCAP)
+        }
         [0x7f, b'v', b'e', b'r', ..] => ("Peek", EDITCAP),
         [0xaa, 0xaa, 0xaa, 0xaa, ..] => ("5View", EDITCAP),
         [b'<', b'?', b'x', b'm', ..] => ("XML; of a capture only the packets' text", ""),

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 
-use super::compressed::{Ahead, Compression, Here};
+use super::compressed::{self, Ahead, Compression, Here};
 use super::fault::OpenError;
 
 /// The octets of one capture, decompressed.
@@ -124,7 +124,11 @@ pub(super) fn open(
         text: error.to_string(),
     };
     let whole: Chain<Cursor<Vec<u8>>, PlainFile> = Cursor::new(head).chain(plain);
-    let mut inside = by.reader(whole).map_err(damaged)?;
+    let at_once = match decompress {
+        Decompress::Ahead => compressed::BLOCK,
+        Decompress::Here | Decompress::Never => compressed::SMALL_BLOCK,
+    };
+    let mut inside = by.reader(whole, at_once).map_err(damaged)?;
     let head = self::head(&mut inside, 4).map_err(damaged)?;
     let inside: Box<dyn Read + Send> = match decompress {
         Decompress::Ahead => Box::new(Ahead::new(inside).map_err(failed)?),
