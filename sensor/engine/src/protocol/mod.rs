@@ -1,9 +1,11 @@
 //! Protocol sessions: ordered octets of a flow in, observations out. The registry is [`ALL`].
 
+mod dhcp;
 mod dns;
 mod emit;
 mod exchange;
 mod http;
+mod netbios;
 mod rdp;
 mod rfb;
 mod talk;
@@ -61,6 +63,8 @@ pub(crate) const ALL: &[Protocol] = &[
     rdp::PROTOCOL,
     dns::OVER_TCP,
     dns::OVER_UDP,
+    dhcp::PROTOCOL,
+    netbios::PROTOCOL,
 ];
 
 /// The place of a protocol in the registry, from 1.

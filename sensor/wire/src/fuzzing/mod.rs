@@ -3,12 +3,14 @@
 #![allow(clippy::panic, reason = "a broken law must stop the fuzzer")]
 
 mod dns;
+mod hosts;
 mod http;
 mod rdp;
 mod rfb;
 mod tls;
 
 pub use dns::dns;
+pub use hosts::hosts;
 pub use http::http;
 pub use rdp::rdp;
 pub use rfb::rfb;
