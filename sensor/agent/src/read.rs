@@ -194,7 +194,7 @@ fn through(
     if let Some(end_ns) = sift.end_ns(merge.first_ns()) {
         merge.leave_out_from(end_ns);
     }
-    let bar = Bar::start(merge.progress(), std::io::stderr().is_terminal());
+    let bar = Bar::start(merge.progress(), io::stderr().is_terminal());
     // Whoever writes to a pipe may still be capturing: records leave with the packets that gave them.
     let live = merge.progress().octets_in_all().is_none();
     let mut chunk = Chunk::new();
