@@ -5,6 +5,7 @@
 
 pub mod capture;
 pub mod cli;
+pub mod doctor;
 pub mod exit;
 pub mod output;
 pub mod pipeline;
@@ -29,6 +30,7 @@ pub fn main() -> ExitCode {
     let done = match &cli.command {
         cli::Command::Read(args) => read::read(args),
         cli::Command::Run(args) => run::run(args),
+        cli::Command::Doctor(args) => doctor::doctor(args),
     };
     match done {
         Ok(code) => code,

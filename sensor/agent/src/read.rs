@@ -66,7 +66,7 @@ impl<'a> Kit<'a> {
 
     fn judge(&self) -> Judge {
         Judge::new(JudgeConfig {
-            home: setup::home(self.shared),
+            home: setup::home(&self.shared.home_net),
             signatures: Arc::clone(&self.signatures),
             workers: self.shared.workers,
             seed: self.seed,
