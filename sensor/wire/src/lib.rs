@@ -11,6 +11,7 @@
 //! | [`dns`] | DNS messages over UDP and TCP |
 //! | [`http`] | the heads of HTTP/1 requests and answers |
 //! | [`tls`] | the clear part of a TLS handshake, JA3 and JA4 |
+//! | [`quic`] | the hello in QUIC Initial packets |
 //! | [`rfb`] | the handshake of RFB (VNC) |
 //! | [`rdp`] | the clear part of RDP: X.224, negotiation, MCS |
 #![deny(
@@ -26,6 +27,7 @@ pub mod fuzzing;
 pub mod http;
 pub mod link;
 pub mod net;
+pub mod quic;
 pub mod rdp;
 mod reader;
 pub mod rfb;

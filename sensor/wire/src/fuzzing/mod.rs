@@ -4,12 +4,14 @@
 
 mod dns;
 mod http;
+mod quic;
 mod rdp;
 mod rfb;
 mod tls;
 
 pub use dns::dns;
 pub use http::http;
+pub use quic::quic;
 pub use rdp::rdp;
 pub use rfb::rfb;
 pub use tls::tls;
