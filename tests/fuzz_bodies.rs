@@ -38,7 +38,9 @@ fn laws_of_http_hold_for_real_conversations() {
 fn laws_of_quic_hold_for_real_datagrams() {
     // Each datagram as one: the first octet is their size in units of 16 octets.
     let datagrams = captured(|frame| segments::datagram(frame).map(<[u8]>::to_vec));
-    let seeds = datagrams.map(|octets| [&[0xff], &octets[..]].concat());
+    let seeds = datagrams
+        .into_iter()
+        .map(|octets| [&[0xff], &octets[..]].concat());
     check(fuzzing::quic, seeds);
 }
 
