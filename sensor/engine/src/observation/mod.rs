@@ -7,6 +7,7 @@ mod dns;
 mod flow;
 mod http;
 mod marks;
+mod quic;
 mod rdp;
 mod rfb;
 mod tls;
@@ -20,6 +21,7 @@ pub use flow::{
 };
 pub use http::Http;
 pub use marks::Marks;
+pub use quic::QuicClient;
 pub use rdp::{Rdp, RdpClient, RdpFailure};
 pub use rfb::{AuthResult, Rfb, RfbAuth, RfbEnd, ServerSide};
 pub use tls::{Carrier, Certificate, Ech, TlsClient, TlsServer};
@@ -59,6 +61,8 @@ pub enum Fact {
     Tls(TlsClient),
     /// A ServerHello, with the certificate where it is in clear.
     TlsServer(TlsServer),
+    /// A client's hello over QUIC.
+    Quic(QuicClient),
     /// An RFB handshake, however it ended.
     Rfb(Rfb),
     /// An RDP negotiation: at the Connection Confirm, or when the flow ended without one.
@@ -87,6 +91,7 @@ impl Fact {
             Self::Dns(dns) => Some(dns.service.name()),
             Self::Tls(_) => Some("tls"),
             Self::TlsServer(_) => Some("tls_server"),
+            Self::Quic(_) => Some("quic"),
             Self::Rfb(_) => Some("rfb"),
             Self::Rdp(_) => Some("rdp"),
             Self::RdpClient(_) => Some("rdp_client"),
@@ -106,6 +111,7 @@ impl Fact {
             Self::Dns(body) => record.serialize_entry("dns", body),
             Self::Tls(body) => record.serialize_entry("tls", body),
             Self::TlsServer(body) => record.serialize_entry("tls_server", body),
+            Self::Quic(body) => record.serialize_entry("quic", body),
             Self::Rfb(body) => record.serialize_entry("rfb", body),
             Self::Rdp(body) => record.serialize_entry("rdp", body),
             Self::RdpClient(body) => record.serialize_entry("rdp_client", body),

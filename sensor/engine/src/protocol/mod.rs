@@ -4,6 +4,7 @@ mod dns;
 mod emit;
 mod exchange;
 mod http;
+mod quic;
 mod rdp;
 mod rfb;
 mod talk;
@@ -60,6 +61,8 @@ pub(crate) const ALL: &[Protocol] = &[
     rfb::PROTOCOL,
     rdp::PROTOCOL,
     dns::OVER_TCP,
+    // Its version is four octets that DNS has never: even on the port of DNS there is no doubt.
+    quic::PROTOCOL,
     dns::OVER_UDP,
 ];
 

@@ -146,7 +146,7 @@ fn kind<'a>(
 ) -> Option<(Kind<'a>, usize)> {
     let suite = version.suite().unwrap_or(Suite::V1);
     // The types of version 2 are those of version 1, each one higher (RFC 9369, section 3.2).
-    let kind = (first >> 4 & 3).wrapping_sub(suite.initial_type()) & 3;
+    let kind = (first >> 4 & 3).wrapping_sub(suite.initial_type) & 3;
     if kind == RETRY {
         return Some((Kind::Retry, input.len()));
     }

@@ -44,7 +44,7 @@ pub fn sealed(
     number: u32,
     frames: &[u8],
 ) -> Vec<u8> {
-    let mut header = vec![0xc3 | suite.initial_type() << 4];
+    let mut header = vec![0xc3 | suite.initial_type << 4];
     header.extend_from_slice(&version.0.to_be_bytes());
     for id in [destination, source] {
         header.push(id.len() as u8);

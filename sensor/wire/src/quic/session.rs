@@ -67,23 +67,21 @@ fn opens(packet: &LongPacket<'_>) -> bool {
         return false;
     };
     packet.destination.is_initial()
-        && suites(packet.version).iter().any(|&suite| {
+        && suites(packet.version).any(|suite| {
             let keys = Keys::client(suite, &packet.destination);
             keys.open(protected, None).is_some()
         })
 }
 
-/// The suites a packet of a version may be protected with.
-fn suites(version: Version) -> &'static [Suite] {
-    const TRIED: &[Suite] = &Suite::TRIED;
-    let at = |suite| TRIED.iter().position(|&tried| tried == suite);
-    match version.suite() {
-        None => TRIED,
-        Some(Suite::Q050) => &[Suite::Q050],
-        Some(Suite::T050) => &[Suite::T050],
-        Some(Suite::T051) => &[Suite::T051],
-        Some(suite) => at(suite).map_or(&[][..], |at| TRIED.get(at..=at).unwrap_or_default()),
-    }
+/// The suites that a packet of a version may be protected with.
+fn suites(version: Version) -> impl Iterator<Item = Suite> {
+    let known = version.suite();
+    let tried = if known.is_none() {
+        &Suite::TRIED[..]
+    } else {
+        &[]
+    };
+    known.into_iter().chain(tried.iter().copied())
 }
 
 /// Both directions of one five-tuple, any number of connections one after the other.
@@ -317,7 +315,7 @@ impl Session {
         packet: &LongPacket<'_>,
         protected: Protected<'_>,
     ) -> Result<Option<(Keys, Opened)>, Violation> {
-        for &suite in suites(packet.version) {
+        for suite in suites(packet.version) {
             self.count_try()?;
             let keys = Keys::client(suite, &packet.destination);
             if let Some(opened) = keys.open(protected, None) {

@@ -15,6 +15,8 @@ impl Version {
     pub const V2: Self = Self(0x6b33_43cf);
     /// The drafts 1 to 7 of version 2.
     pub const V2_DRAFT: Self = Self(0x709a_50c4);
+    /// Draft 0 of version 2.
+    pub const V2_DRAFT_00: Self = Self(0xff02_0000);
     /// Facebook's mvfst on draft 22.
     pub const MVFST_22: Self = Self(0xface_b001);
     /// Google's last version with a header of its own.
@@ -67,6 +69,7 @@ impl Version {
             Self::V1 => Some(Suite::V1),
             Self::V2 => Some(Suite::V2),
             Self::V2_DRAFT => Some(Suite::V2_DRAFT),
+            Self::V2_DRAFT_00 => Some(Suite::V2_DRAFT_00),
             Self::MVFST_22 => Some(Suite::DRAFT_22),
             // mvfst: draft 27, and its experiments on it.
             Self(0xface_b002 | 0xface_b00e | 0xface_b010..=0xface_b013) => Some(Suite::DRAFT_23),
@@ -110,20 +113,30 @@ pub struct Suite {
     pub(super) salt: [u8; 20],
     /// The HKDF labels of keys.
     pub(super) labels: Labels,
+    /// The type bits of an Initial packet.
+    pub(super) initial_type: u8,
 }
 
 /// The HKDF labels of key, IV and header protection key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Labels {
-    /// `quic key` and so on; Initial is type 0.
+    /// `quic key` and so on.
     V1,
-    /// `quicv2 key` and so on; Initial is type 1.
+    /// `quicv2 key` and so on.
     V2,
 }
 
 impl Suite {
     const fn new(labels: Labels, salt: [u8; 20]) -> Self {
-        Self { salt, labels }
+        let initial_type = match labels {
+            Labels::V1 => 0,
+            Labels::V2 => 1,
+        };
+        Self {
+            salt,
+            labels,
+            initial_type,
+        }
     }
 
     /// RFC 9001, and the drafts from 33 on.
@@ -150,6 +163,11 @@ impl Suite {
             0x06, 0xea, 0x7a, 0xe3, 0xe5, 0xd3,
         ],
     );
+    /// draft-ietf-quic-v2-00, which kept the types of version 1.
+    pub const V2_DRAFT_00: Self = Self {
+        initial_type: 0,
+        ..Self::V2_DRAFT
+    };
     /// draft-ietf-quic-tls-22.
     pub const DRAFT_22: Self = Self::new(
         Labels::V1,
@@ -209,14 +227,6 @@ impl Suite {
         Self::V2_DRAFT,
         Self::DRAFT_22,
     ];
-
-    /// The type bits of an Initial packet.
-    pub(super) fn initial_type(self) -> u8 {
-        match self.labels {
-            Labels::V1 => 0,
-            Labels::V2 => 1,
-        }
-    }
 }
 
 #[cfg(test)]
@@ -229,6 +239,7 @@ mod tests {
             (0x0000_0001, Some(Suite::V1)),
             (0x6b33_43cf, Some(Suite::V2)),
             (0x709a_50c4, Some(Suite::V2_DRAFT)),
+            (0xff02_0000, Some(Suite::V2_DRAFT_00)),
             (0xff00_0016, Some(Suite::DRAFT_22)),
             (0xff00_0017, Some(Suite::DRAFT_23)),
             (0xff00_001c, Some(Suite::DRAFT_23)),

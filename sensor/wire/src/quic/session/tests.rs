@@ -51,6 +51,7 @@ fn tells_the_hello_of_every_version_once() {
         Version::V1,
         Version::V2,
         Version::V2_DRAFT,
+        Version::V2_DRAFT_00,
         Version(0xff00_0016),
         Version(0xff00_001b),
         Version(0xff00_001d),
