@@ -76,6 +76,10 @@ impl super::Session for Session {
         Progress::More(0)
     }
 
+    fn held(&self) -> usize {
+        self.wire.held()
+    }
+
     fn end(&mut self, emit: &mut Emit<'_>) {
         let client = self.client.unwrap_or(Side::Originator);
         let frames = &self.frames;

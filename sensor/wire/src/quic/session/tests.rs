@@ -299,6 +299,25 @@ fn gives_up_a_flow_that_costs_too_much() {
 }
 
 #[test]
+fn says_what_it_keeps_of_hellos_that_are_not_whole() {
+    let mut session = Session::default();
+    let half = crypto(100, &hello("a.example")[100..200]);
+    let datagram = initial(Version::V1, ID, [ID, &[]], 0, &half);
+    told_by(&mut session, &[(CLIENT, datagram)]);
+    assert_eq!(session.held(), size_of::<Pending>() + 200);
+    told_by(&mut session, &[(CLIENT, whole(Version::V1, "a.example"))]);
+    assert_eq!(session.held(), 0);
+}
+
+#[test]
+fn opens_a_packet_whose_client_chose_a_short_id() {
+    let id = &[7, 8][..];
+    let frames = crypto(0, &hello("short.example"));
+    let datagram = initial(Version::V1, id, [id, CLIENTS], 0, &frames);
+    check(&[(CLIENT, datagram)], &["0x00000001 short.example"]);
+}
+
+#[test]
 fn keeps_few_connections_and_few_hellos() {
     let mut session = Session::default();
     for count in 0..20_u8 {
