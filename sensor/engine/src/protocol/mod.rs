@@ -1,9 +1,11 @@
 //! Protocol sessions: ordered octets of a flow in, observations out. The registry is [`ALL`].
 
+mod dhcp;
 mod dns;
 mod emit;
 mod exchange;
 mod http;
+mod netbios;
 mod quic;
 mod rdp;
 mod rfb;
@@ -64,6 +66,8 @@ pub(crate) const ALL: &[Protocol] = &[
     // Its version is four octets that DNS has never: even on the port of DNS there is no doubt.
     quic::PROTOCOL,
     dns::OVER_UDP,
+    dhcp::PROTOCOL,
+    netbios::PROTOCOL,
 ];
 
 /// The place of a protocol in the registry, from 1.
