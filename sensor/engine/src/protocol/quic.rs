@@ -56,7 +56,10 @@ impl super::Session for Session {
             *client = Some(from);
             if let Event::Hello { version, hello } = event {
                 in_clear |= version.is_clear();
-                let fact = fact(version, &hello, from);
+                let fact = match hello {
+                    Hello::Tls(hello) => tls_fact(version, &hello, from),
+                    Hello::Google(hello) => google_fact(version, &hello, from),
+                };
                 emit.fact(&std::mem::take(frames), Fact::Quic(fact));
             }
         });
@@ -84,17 +87,17 @@ impl super::Session for Session {
         let client = self.client.unwrap_or(Side::Originator);
         let frames = &self.frames;
         self.wire.end(|event| {
-            if let Event::Hello { version, hello } = event {
-                emit.fact(frames, Fact::Quic(fact(version, &hello, client)));
+            if let Event::Remains { version, hello } = event {
+                let fact = QuicClient {
+                    // The fingerprint of a part would be that of another program.
+                    ja3: None,
+                    ja4: None,
+                    partial: true,
+                    ..tls_fact(version, &hello, client)
+                };
+                emit.fact(frames, Fact::Quic(fact));
             }
         });
-    }
-}
-
-fn fact(version: Version, hello: &Hello<'_>, client: Side) -> QuicClient {
-    match hello {
-        Hello::Tls(hello) => tls_fact(version, hello, client),
-        Hello::Google(hello) => google_fact(version, hello, client),
     }
 }
 
@@ -111,12 +114,11 @@ fn tls_fact(version: Version, hello: &tls::ClientHello<'_>, client: Side) -> Qui
         version: version.to_string(),
         server_name,
         alpn,
-        // The fingerprint of a part would be that of another program.
-        ja3: hello.whole.then_some(ja3),
-        ja4: hello.whole.then_some(ja4),
+        ja3: Some(ja3),
+        ja4: Some(ja4),
         ech,
         user_agent: None,
-        partial: !hello.whole,
+        partial: false,
         client,
     }
 }

@@ -3,7 +3,7 @@
 /// QUIC: packets lie inside their datagram, a hello is told no more often than its packets allow, and datagrams that
 /// were seen before tell nothing new.
 pub fn quic(data: &[u8]) {
-    use crate::quic::{CryptoStream, MAX_HANDSHAKE, MAX_PACKETS};
+    use crate::quic::{CryptoStream, Extent, MAX_HANDSHAKE, MAX_PACKETS};
     use crate::quic::{Event, Hello, Session, begins, chlo, crypto_frames, google_frames, packets};
     use crate::tls::Ja4Transport;
     use crate::{Side, Step};
@@ -11,7 +11,7 @@ pub fn quic(data: &[u8]) {
     let _ = begins(data);
     assert!(packets(data).count() <= MAX_PACKETS);
     let mut stream = CryptoStream::default();
-    for frame in crypto_frames(data).chain(google_frames(data, 46)) {
+    for frame in crypto_frames(data, Extent::Cut).chain(google_frames(data, 46)) {
         assert!(frame.octets.len() <= data.len());
         stream.add(frame.offset, frame.octets);
         assert!(stream.start().len() <= stream.kept() && stream.kept() <= MAX_HANDSHAKE);

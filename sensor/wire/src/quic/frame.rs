@@ -12,20 +12,37 @@ pub struct Crypto<'a> {
     pub octets: &'a [u8],
 }
 
-/// The CRYPTO frames of an Initial packet, in the order of the packet. The others that are allowed there are passed
-/// over (PADDING, PING, ACK, CONNECTION_CLOSE); at anything else the packet is left.
-pub fn crypto_frames(payload: &[u8]) -> impl Iterator<Item = Crypto<'_>> {
+/// Whether all of a packet is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// It is.
+    Whole,
+    /// The capture cut its end off.
+    Cut,
+}
+
+/// The CRYPTO frames of an Initial packet, in the order of the packet; of a packet that was cut also what there is of
+/// the last one. Frames that may stand between are passed over (PADDING, PING, ACK); at anything else the packet is
+/// left.
+pub fn crypto_frames(payload: &[u8], extent: Extent) -> impl Iterator<Item = Crypto<'_>> {
     let mut reader = Reader::new(payload);
     std::iter::from_fn(move || {
         loop {
             match varint(&mut reader)? {
                 PADDING | PING => {}
                 kind @ (ACK | ACK_ECN) => ack(&mut reader, kind == ACK_ECN)?,
-                CRYPTO => return crypto(&mut reader),
+                CRYPTO => return crypto(&mut reader, extent),
                 _ => return None,
             }
         }
     })
+}
+
+/// Whether a payload that nothing vouches for is the start of a client's hello: a frame with the head of one, of which
+/// forty bits are always the same.
+pub(super) fn begins_hello(payload: &[u8]) -> bool {
+    crypto_frames(payload, Extent::Cut)
+        .any(|frame| frame.offset == 0 && matches!(frame.octets, [1, 0, _, _, 3, 3, ..]))
 }
 
 /// Passes over an ACK frame (RFC 9000, section 19.3).
@@ -47,9 +64,13 @@ fn ack(reader: &mut Reader<'_>, with_counts: bool) -> Option<()> {
     Some(())
 }
 
-fn crypto<'a>(reader: &mut Reader<'a>) -> Option<Crypto<'a>> {
+fn crypto<'a>(reader: &mut Reader<'a>, extent: Extent) -> Option<Crypto<'a>> {
     let offset = varint(reader)?;
     let length = usize::try_from(varint(reader)?).ok()?;
+    let length = match extent {
+        Extent::Whole => length,
+        Extent::Cut => length.min(reader.left()),
+    };
     let octets = reader.take(length)?;
     Some(Crypto { offset, octets })
 }
@@ -70,7 +91,7 @@ pub fn google_frames(payload: &[u8], version: u8) -> impl Iterator<Item = Crypto
                 }
                 0x40..=0x7f => google_ack(&mut reader, kind)?,
                 GOOGLE_PADDING | GOOGLE_PING => {}
-                GOOGLE_CRYPTO => return crypto(&mut reader),
+                GOOGLE_CRYPTO => return crypto(&mut reader, Extent::Whole),
                 _ => return None,
             }
         }
@@ -137,7 +158,7 @@ mod tests {
     use super::*;
 
     fn read(payload: &[u8]) -> Vec<(u64, &[u8])> {
-        crypto_frames(payload)
+        crypto_frames(payload, Extent::Whole)
             .map(|frame| (frame.offset, frame.octets))
             .collect()
     }
@@ -168,6 +189,17 @@ mod tests {
             read(&[2, 9, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1]),
             []
         );
+    }
+
+    #[test]
+    fn reads_what_there_is_of_a_frame_that_was_cut() {
+        let payload = [1, 6, 0, 0x41, 0, 1, 0, 0, 0xfc, 3, 3, 0x52];
+        let frames: Vec<_> = crypto_frames(&payload, Extent::Cut).collect();
+        let octets = &payload[5..];
+        assert_eq!(frames, [Crypto { offset: 0, octets }]);
+        assert!(begins_hello(&payload));
+        assert!(!begins_hello(&payload[..10]) && !begins_hello(&[6, 0, 5, 1, 0, 0, 9, 3, 1]));
+        assert_eq!(crypto_frames(&payload, Extent::Whole).count(), 0);
     }
 
     #[test]

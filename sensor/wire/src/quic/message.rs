@@ -77,8 +77,10 @@ pub enum Kind<'a> {
 /// A packet whose header and payload are protected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Protected<'a> {
-    /// From the first octet of the header to the last one of the payload.
+    /// From the first octet of the header to the last one of the payload, as far as it was captured.
     pub octets: &'a [u8],
+    /// How many octets the capture cut off behind.
+    pub missing: usize,
     /// Where the packet number begins.
     pub number_at: usize,
 }
@@ -108,7 +110,8 @@ pub fn packets(datagram: &[u8]) -> impl Iterator<Item = LongPacket<'_>> {
 }
 
 /// The packet at the start of octets, and how many octets it takes. `None` when they are no long header, or the packet
-/// is longer than they are: a datagram holds whole packets.
+/// is longer than they are: a datagram holds whole packets. Only an Initial packet may be longer, where it fills a
+/// datagram as a client's must: then the capture has cut it.
 #[must_use]
 pub fn long_packet(input: &[u8]) -> Option<(LongPacket<'_>, usize)> {
     let mut reader = Reader::new(input);
@@ -156,11 +159,15 @@ fn kind<'a>(
     }
     let length = usize::try_from(varint(&mut reader)?).ok()?;
     let number_at = input.len() - reader.left();
-    reader.take(length)?;
-    let used = number_at + length;
+    let missing = length.saturating_sub(reader.left());
+    if missing > 0 && (kind != INITIAL || !DATAGRAM.contains(&number_at.saturating_add(length))) {
+        return None;
+    }
+    let used = (number_at + length).min(input.len());
     let kind = match kind {
         INITIAL => Kind::Initial(Protected {
             octets: input.get(..used)?,
+            missing,
             number_at,
         }),
         ZERO_RTT => Kind::ZeroRtt,
@@ -188,6 +195,9 @@ pub(super) const FIXED: u8 = 0x40;
 const INITIAL: u8 = 0;
 const ZERO_RTT: u8 = 1;
 const RETRY: u8 = 3;
+
+/// Octets of a datagram with an Initial packet (RFC 9000, section 14.1; UDP over IPv4).
+const DATAGRAM: std::ops::RangeInclusive<usize> = 1200..=65_507;
 
 /// How many packets of one datagram are looked at: one for each of Initial, 0-RTT and Handshake is usual, two Initials
 /// have been seen.
@@ -243,7 +253,7 @@ mod tests {
         assert_eq!(packets.len(), 2);
         assert!(matches!(
             packets[0].kind,
-            Kind::Initial(Protected { octets, number_at: 15 }) if octets.len() == 19
+            Kind::Initial(Protected { octets, missing: 0, number_at: 15 }) if octets.len() == 19
         ));
         assert_eq!(packets[0].destination.as_slice(), [0xd1, 0xd2, 0xd3]);
         assert_eq!(packets[0].source.as_slice(), [0; 0]);
@@ -286,6 +296,22 @@ mod tests {
         let mut long_id = octets.clone();
         long_id[5] = 21;
         assert_eq!(long_packet(&long_id), None);
+    }
+
+    #[test]
+    fn reads_an_initial_packet_that_the_capture_cut() {
+        let mut octets = initial(0xc0, 1);
+        octets.truncate(14);
+        octets.extend([0x44, 0xb0]); // length 1200
+        octets.extend([9; 100]);
+        let (packet, used) = long_packet(&octets).unwrap();
+        assert_eq!(used, octets.len());
+        let Kind::Initial(protected) = packet.kind else {
+            panic!("no Initial packet");
+        };
+        assert_eq!((protected.octets, protected.missing), (&octets[..], 1100));
+        octets[14..16].copy_from_slice(&[0x42, 0]); // not as long as a client's must be
+        assert_eq!(long_packet(&octets), None);
     }
 
     proptest! {

@@ -15,7 +15,8 @@
 //! *Left out*: all that the server says, 0-RTT, Handshake and 1-RTT packets, the integrity tag of Retry, a hello over
 //! 16 KiB, drafts before 22.
 //!
-//! *When it fails*: a packet that does not open is passed over; a flow ends when it has cost too many openings.
+//! *When it fails*: a packet that does not open is passed over; a flow ends when it has cost too many openings. Of a
+//! packet that the capture cut, what there is of the hello is read where it begins in the packet.
 //!
 //! | file | holds |
 //! |---|---|
@@ -37,7 +38,7 @@ mod session;
 mod stream;
 mod version;
 
-pub use frame::{Crypto, crypto_frames, google_frames};
+pub use frame::{Crypto, Extent, crypto_frames, google_frames};
 pub use google::{Chlo, ClearPacket, chlo, clear_packet};
 pub use message::{
     ConnectionId, Kind, LongPacket, MAX_PACKETS, Protected, Versions, long_packet, packets,

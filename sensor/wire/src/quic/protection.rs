@@ -6,6 +6,7 @@ use aes_gcm::{Aes128Gcm, Key, Nonce, Tag};
 use hkdf::Hkdf;
 use sha2::Sha256;
 
+use super::frame::{Extent, begins_hello};
 use super::message::{ConnectionId, Protected};
 use super::version::{Labels, Suite};
 
@@ -42,7 +43,8 @@ impl Keys {
     }
 
     /// Takes the protection off a packet. `largest` is the largest packet number that these keys have opened;
-    /// `None` when the packet was not protected with these keys.
+    /// `None` when the packet was not protected with these keys. Of a packet that the capture cut, the tag is missing:
+    /// it counts as opened when it begins a hello.
     #[must_use]
     pub fn open(&self, packet: Protected<'_>, largest: Option<u64>) -> Option<Opened> {
         let (header, sealed) = packet.octets.split_at_checked(packet.number_at)?;
@@ -60,6 +62,9 @@ impl Keys {
             .iter()
             .fold(0, |number, &octet| number << 8 | u64::from(octet));
         let number = whole_number(short, length, largest);
+        if packet.missing > 0 {
+            return self.peek(number, sealed, packet.missing);
+        }
         let (payload, tag) = sealed.split_at_checked(sealed.len().checked_sub(TAG)?)?;
         let mut payload = payload.to_vec();
         self.payload
@@ -70,7 +75,27 @@ impl Keys {
                 Tag::from_slice(tag),
             )
             .ok()?;
-        Some(Opened { number, payload })
+        Some(Opened {
+            number,
+            payload,
+            extent: Extent::Whole,
+        })
+    }
+
+    /// What there is of a packet that lacks so many octets of its end.
+    fn peek(&self, number: u64, sealed: &[u8], missing: usize) -> Option<Opened> {
+        let end = sealed.len().checked_sub(TAG.saturating_sub(missing))?;
+        let mut payload = sealed.get(..end)?.to_vec();
+        // A stream cipher takes its own work back; without a tag there is nothing else to decrypt with.
+        let nonce = self.nonce(number);
+        self.payload
+            .encrypt_in_place_detached(Nonce::from_slice(&nonce), &[], &mut payload)
+            .ok()?;
+        begins_hello(&payload).then_some(Opened {
+            number,
+            payload,
+            extent: Extent::Cut,
+        })
     }
 
     fn mask(&self, sample: &[u8; 16]) -> [u8; 16] {
@@ -121,6 +146,8 @@ pub struct Opened {
     pub number: u64,
     /// Frames.
     pub payload: Vec<u8>,
+    /// Whether all of them are there, and the cipher's tag has vouched for them.
+    pub extent: Extent,
 }
 
 /// HKDF-Expand-Label of TLS 1.3 with an empty context (RFC 8446, section 7.1).
@@ -214,8 +241,11 @@ mod tests {
         let header = [0xc3, 0, 0, 0, 1, 0, 0, 0, 0x40, 40, 0, 0, 0, 7];
         let octets = keys.seal(&header, 7, &[1; 20]);
         fn packet(octets: &[u8]) -> Protected<'_> {
-            let number_at = 10;
-            Protected { octets, number_at }
+            Protected {
+                octets,
+                missing: 0,
+                number_at: 10,
+            }
         }
         let opened = keys.open(packet(&octets), None).unwrap();
         assert_eq!((opened.number, opened.payload), (7, vec![1; 20]));

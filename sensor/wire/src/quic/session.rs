@@ -25,12 +25,19 @@ pub enum Event<'a> {
         /// What it says.
         hello: Hello<'a>,
     },
+    /// What came of a hello whose rest never did; only at the end of a session.
+    Remains {
+        /// The version of the packets that carried it.
+        version: Version,
+        /// What it says, up to where it breaks off.
+        hello: ClientHello<'a>,
+    },
 }
 
 /// A client's hello.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Hello<'a> {
-    /// TLS 1.3. At the end of a flow it may be a part: see [`ClientHello::whole`].
+    /// TLS 1.3.
     Tls(ClientHello<'a>),
     /// Google's.
     Google(Chlo<'a>),
@@ -80,6 +87,7 @@ fn opens(packet: &LongPacket<'_>) -> bool {
         return false;
     };
     packet.destination.is_initial()
+        && protected.missing == 0
         && suites(packet.version).any(|suite| {
             let keys = Keys::client(suite, &packet.destination);
             keys.open(protected, None).is_some()
@@ -186,9 +194,9 @@ impl Session {
             }
             let hello = body.get(3..).and_then(client_hello);
             if let Some(hello) = hello.filter(|hello| !hello.extensions.is_empty()) {
-                emit(Event::Hello {
+                emit(Event::Remains {
                     version: connection.version,
-                    hello: Hello::Tls(hello),
+                    hello,
                 });
             }
         }
@@ -407,9 +415,8 @@ impl Session {
         match version.google() {
             Some(google) => google_frames(&opened.payload, google)
                 .for_each(|frame| add(frame.offset, frame.octets)),
-            None => {
-                crypto_frames(&opened.payload).for_each(|frame| add(frame.offset, frame.octets))
-            }
+            None => crypto_frames(&opened.payload, opened.extent)
+                .for_each(|frame| add(frame.offset, frame.octets)),
         }
         let start = pending.stream.start();
         let hello = if version == Version::Q050 {

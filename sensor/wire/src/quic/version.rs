@@ -218,15 +218,8 @@ impl Suite {
     );
 
     /// What is tried for a version that is not known: who forces a negotiation, or has a version of his own, uses the
-    /// protection of some document all the same. The likeliest come first.
-    pub const TRIED: [Self; 6] = [
-        Self::V1,
-        Self::DRAFT_29,
-        Self::DRAFT_23,
-        Self::V2,
-        Self::V2_DRAFT,
-        Self::DRAFT_22,
-    ];
+    /// protection of some document all the same, with the packet types of version 1. The likeliest come first.
+    pub const TRIED: [Self; 4] = [Self::V1, Self::DRAFT_29, Self::DRAFT_23, Self::DRAFT_22];
 }
 
 #[cfg(test)]

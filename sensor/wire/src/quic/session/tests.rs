@@ -33,6 +33,10 @@ fn text(event: &Event<'_>) -> String {
             let name = String::from_utf8_lossy(name.unwrap_or_default());
             format!("{version} {name}")
         }
+        Event::Remains { version, hello } => {
+            let name = String::from_utf8_lossy(hello.server_name().unwrap_or_default());
+            format!("{version} {name}, broken off")
+        }
     }
 }
 
@@ -253,17 +257,44 @@ fn tells_what_there_is_of_a_hello_that_never_became_whole() {
     let datagram = initial(Version::V1, ID, [ID, &[]], 0, &frames);
     assert_eq!(told_by(&mut session, &[(CLIENT, datagram)]), ["part"]);
     let mut told = Vec::new();
-    session.end(|event| {
-        if let Event::Hello {
-            hello: Hello::Tls(hello),
-            ..
-        } = &event
-        {
-            assert!(!hello.whole);
-        }
-        told.push(text(&event));
-    });
-    assert_eq!(told, ["0x00000001 part.example"]);
+    session.end(|event| told.push(text(&event)));
+    assert_eq!(told, ["0x00000001 part.example, broken off"]);
+}
+
+#[test]
+fn reads_what_a_capture_left_of_a_packet() {
+    let datagram = whole(Version::V1, "cut.example");
+    for (cut, wanted) in [
+        (700, &["0x00000001 cut.example"][..]),
+        (datagram.len() - 3, &["0x00000001 cut.example"]),
+        (250, &["part"]),
+        (35, &[]),
+    ] {
+        let mut session = Session::default();
+        let datagram = datagram[..cut].to_vec();
+        assert!(begins(&datagram));
+        assert_eq!(
+            told_by(&mut session, &[(CLIENT, datagram)]),
+            wanted,
+            "{cut}"
+        );
+        let mut told = Vec::new();
+        session.end(|event| told.push(text(&event)));
+        let broken_off = "0x00000001 cut.example, broken off";
+        assert_eq!(
+            told.first().map(String::as_str),
+            (cut == 250).then_some(broken_off)
+        );
+    }
+    // Nothing is read with keys that do not fit.
+    let wrong = initial(
+        Version::V1,
+        OTHER,
+        [ID, &[]],
+        0,
+        &crypto(0, &hello("a.example")),
+    );
+    check(&[(CLIENT, wrong[..700].to_vec())], &[]);
 }
 
 #[test]
