@@ -73,6 +73,17 @@ quic_zero_rtt() {
     expect 'quic.long.packet_type == 1'
 }
 
+scenario quic/cut-by-snaplen quic_cut quic/cut-by-snaplen.pcapng \
+    'ngtcp2 on 10.20.0.21 reads a page over QUIC version 1; the capture keeps 460 octets of each frame, so that the hello breaks off behind the server name.'
+quic_cut() {
+    ngtcp2_server
+    capture -s 460
+    ngtcp2_client
+    capture_end
+    save "$FILE"
+    expect 'frame.len > frame.cap_len && udp.dstport == 443'
+}
+
 # ---------------------------------------------------------------- aioquic
 
 aioquic_server() {   # further options of the server
