@@ -6,6 +6,7 @@ mod emit;
 mod exchange;
 mod http;
 mod netbios;
+mod quic;
 mod rdp;
 mod rfb;
 mod talk;
@@ -62,6 +63,8 @@ pub(crate) const ALL: &[Protocol] = &[
     rfb::PROTOCOL,
     rdp::PROTOCOL,
     dns::OVER_TCP,
+    // Its version is four octets that DNS has never: even on the port of DNS there is no doubt.
+    quic::PROTOCOL,
     dns::OVER_UDP,
     dhcp::PROTOCOL,
     netbios::PROTOCOL,
@@ -118,6 +121,12 @@ pub(crate) trait Session: Send {
 
     /// The flow ended, or its input did: whatever is pending is emitted now.
     fn end(&mut self, emit: &mut Emit<'_>);
+
+    /// Octets that it keeps of what it was fed, for the bound of all flows together. A session over datagrams says so,
+    /// for nobody else keeps what it waits for; small fixed state need not be told.
+    fn held(&self) -> usize {
+        0
+    }
 }
 
 /// How a session goes on.

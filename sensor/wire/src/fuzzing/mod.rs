@@ -5,6 +5,7 @@
 mod dns;
 mod hosts;
 mod http;
+mod quic;
 mod rdp;
 mod rfb;
 mod tls;
@@ -12,6 +13,7 @@ mod tls;
 pub use dns::dns;
 pub use hosts::hosts;
 pub use http::http;
+pub use quic::quic;
 pub use rdp::rdp;
 pub use rfb::rfb;
 pub use tls::tls;
