@@ -13,6 +13,8 @@
 //! | [`tls`] | the clear part of a TLS handshake, JA3 and JA4 |
 //! | [`rfb`] | the handshake of RFB (VNC) |
 //! | [`rdp`] | the clear part of RDP: X.224, negotiation, MCS |
+//! | [`ssh`] | identification and key exchange of SSH, hassh |
+//! | [`socks`] | what a client asks of a SOCKS proxy, and its answer |
 #![deny(
     clippy::indexing_slicing,
     clippy::unwrap_used,
@@ -29,6 +31,8 @@ pub mod net;
 pub mod rdp;
 mod reader;
 pub mod rfb;
+pub mod socks;
+pub mod ssh;
 mod step;
 pub mod tls;
 pub mod transport;
