@@ -10,7 +10,7 @@ use sha1::{Digest, Sha1};
 use time::OffsetDateTime;
 use time::macros::format_description;
 
-use crate::observation::{Endpoint, Fact, FlowEnd, FlowRef, Observation};
+use crate::observation::{Endpoint, FlowEnd, FlowRef, Observation};
 use std::net::IpAddr;
 
 /// The version in every record. Within it fields are only added.

@@ -9,6 +9,8 @@ mod http;
 mod marks;
 mod rdp;
 mod rfb;
+mod socks;
+mod ssh;
 mod tls;
 
 use serde::ser::SerializeMap;
@@ -22,6 +24,8 @@ pub use http::Http;
 pub use marks::Marks;
 pub use rdp::{Rdp, RdpClient, RdpFailure};
 pub use rfb::{AuthResult, Rfb, RfbAuth, RfbEnd, ServerSide};
+pub use socks::Socks;
+pub use ssh::Ssh;
 pub use tls::{Carrier, Certificate, Ech, TlsClient, TlsServer};
 
 /// One fact, with its place in the order of all facts.
@@ -71,6 +75,10 @@ pub enum Fact {
     RdpLogin(AuthResult),
     /// An HTTP/1 request with the status of its answer.
     Http(Http),
+    /// Identification and key exchange of an SSH connection.
+    Ssh(Ssh),
+    /// A request to a SOCKS proxy and its reply.
+    Socks(Socks),
     /// A protocol that was recognised by its octets and has little to tell.
     Marks(Marks),
     /// A flow whose protocol no decoder knows, with its first octets. Never written out: it is payload.
@@ -91,6 +99,8 @@ impl Fact {
             Self::Rdp(_) => Some("rdp"),
             Self::RdpClient(_) => Some("rdp_client"),
             Self::Http(_) => Some("http"),
+            Self::Ssh(_) => Some("ssh"),
+            Self::Socks(_) => Some("socks"),
             Self::Marks(marks) => Some(marks.protocol),
             Self::RdpWentOn | Self::RdpLogin(_) | Self::Unknown(_) | Self::FlowEnded(_) => None,
         }
@@ -110,6 +120,8 @@ impl Fact {
             Self::Rdp(body) => record.serialize_entry("rdp", body),
             Self::RdpClient(body) => record.serialize_entry("rdp_client", body),
             Self::Http(body) => record.serialize_entry("http", body),
+            Self::Ssh(body) => record.serialize_entry("ssh", body),
+            Self::Socks(body) => record.serialize_entry("socks", body),
             Self::Marks(body) => record.serialize_entry(body.protocol, body),
             Self::RdpWentOn | Self::RdpLogin(_) | Self::Unknown(_) | Self::FlowEnded(_) => Ok(()),
         }

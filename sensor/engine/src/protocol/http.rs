@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
-use terrier_wire::Step;
 use terrier_wire::http::{self, Message, Request};
+use terrier_wire::{Step, ssh};
 
 use super::{Begins, Emit, Opening, Patience, Probe, Progress, Protocol};
 use crate::observation::{Fact, Frames, Http, Side, Transport};
@@ -54,6 +54,10 @@ impl super::Session for Session {
             Ok(used) => used,
             Err(violation) => {
                 self.pending.give_up(emit);
+                // A request to a server that speaks SSH: what the server is, is worth knowing.
+                if matches!(ssh::opening(octets), Step::Done(..)) {
+                    return Progress::Carries(0);
+                }
                 return Progress::Violated(violation.0);
             }
         };

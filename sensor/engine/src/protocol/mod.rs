@@ -6,6 +6,9 @@ mod exchange;
 mod http;
 mod rdp;
 mod rfb;
+mod socks;
+mod ssdp;
+mod ssh;
 mod talk;
 mod tls;
 
@@ -59,8 +62,11 @@ pub(crate) const ALL: &[Protocol] = &[
     http::PROTOCOL,
     rfb::PROTOCOL,
     rdp::PROTOCOL,
+    ssh::PROTOCOL,
     dns::OVER_TCP,
+    socks::PROTOCOL,
     dns::OVER_UDP,
+    ssdp::PROTOCOL,
 ];
 
 /// The place of a protocol in the registry, from 1.
