@@ -201,7 +201,7 @@ ngrok_endpoint_chromium() {
 
 scenario ngrok/v2-agent-through-proxy ngrok_proxy ngrok/v2-agent-through-proxy.pcapng \
     'Old ngrok agent (Go, v2) on 10.20.0.21 goes through the HTTP proxy 10.20.0.8:3128 (tinyproxy): CONNECT tunnel.us.ngrok.com:443 in clear, TLS inside; the proxy then looks up the name and connects to 198.51.100.44:443.' \
-    tunnel.ngrok
+    proxy.http_connect tunnel.ngrok
 ngrok_proxy() {
     ngrok_lab
     host proxy 10.20.0.8

@@ -85,12 +85,14 @@ impl Proxy {
     }
 
     fn http(&mut self, fact: &Observation, http: &Http, around: &Around<'_>) -> Option<Finding> {
-        let answered = http.status.filter(|status| (200..400).contains(status))?;
+        let status = http.status?;
         if http.method != "CONNECT" {
-            let proxied = http.uri.starts_with("http://") || http.uri.starts_with("ftp://");
-            return proxied.then(|| told(&HTTP, fact, http, around, None));
+            let schemes = ["http://", "https://", "ftp://"];
+            let proxied = schemes.iter().any(|scheme| http.uri.starts_with(scheme));
+            let refused = matches!(status, 400 | 403 | 405 | 407 | 421 | 501);
+            return (proxied && !refused).then(|| told(&HTTP, fact, http, around, None));
         }
-        if answered >= 300 || self.is_of_a_tool(http) {
+        if !(200..300).contains(&status) || self.is_of_a_tool(http) {
             return None;
         }
         let odd = odd_destination(&http.uri);
@@ -188,19 +190,20 @@ fn told(
     odd: Option<Reason>,
 ) -> Finding {
     let roles = Roles::new(&fact.flow, http.client, around.home);
-    let mut reasons = vec![Reason::new(
-        "http.uri",
-        &http.uri,
-        "the client asked the server to reach this",
-    )];
-    reasons.extend(
-        http.status
-            .map(|status| Reason::new("http.status", status, "the server did")),
-    );
-    // One of the two reasons above may be the odd one.
-    if let Some(odd) = odd {
-        reasons.push(odd);
-    }
+    let (asked, carried) = match odd {
+        Some(odd) if odd.what == "http.uri" => (odd, None),
+        other => {
+            let because = "the client asked the server to reach this";
+            (Reason::new("http.uri", &http.uri, because), other)
+        }
+    };
+    let status = http
+        .status
+        .map(|status| Reason::new("http.status", status, "the server answered"));
+    let reasons = [Some(asked), status, carried]
+        .into_iter()
+        .flatten()
+        .collect();
     let told = Told {
         subject: Subject::Peer(roles.peer().ip),
         tool: None,
@@ -253,7 +256,11 @@ fn socks_reasons(asked: &Socks, roles: &Roles, to_control: bool) -> Vec<Reason> 
         };
         reasons.push(Reason::new(
             "socks.command",
-            format!("{command} {host}:{port}"),
+            if host.contains(':') {
+                format!("{command} [{host}]:{port}")
+            } else {
+                format!("{command} {host}:{port}")
+            },
             because,
         ));
     }

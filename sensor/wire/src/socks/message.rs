@@ -169,7 +169,8 @@ fn client_opening(input: &[u8]) -> Step<()> {
         match rest.first() {
             None => Step::NeedMore(1),
             Some(5) => request_5(rest).map(|_| ()),
-            Some(1) if offers_password && !offers_gssapi => password(rest),
+            Some(1) if offers_password && offers_gssapi => either(password(rest), gssapi(rest)),
+            Some(1) if offers_password => password(rest),
             Some(1) if offers_gssapi => gssapi(rest),
             Some(_) => Step::NotThisProtocol("no SOCKS request"),
         },
@@ -197,6 +198,15 @@ fn server_opening(input: &[u8]) -> Step<()> {
     };
     let rest = input.get(used..).unwrap_or_default();
     behind(used, reply_5(rest).map(|_| ()))
+}
+
+/// Two readings of the same octets.
+fn either(one: Step<()>, other: Step<()>) -> Step<()> {
+    match (one, other) {
+        (done @ Step::Done(..), _) | (_, done @ Step::Done(..)) => done,
+        (more @ Step::NeedMore(_), _) | (_, more @ Step::NeedMore(_)) => more,
+        (refused, _) => refused,
+    }
 }
 
 fn behind(before: usize, step: Step<()>) -> Step<()> {
@@ -540,6 +550,11 @@ mod tests {
             ),
             (
                 b"\x05\x02\x00\x02\x01\x03bob\x03pwd",
+                Opening::Client(Version::Five),
+            ),
+            // curl offers all three.
+            (
+                b"\x05\x03\x00\x01\x02\x01\x03bob\x03pwd",
                 Opening::Client(Version::Five),
             ),
             // Offers GSSAPI and no method, and asks.

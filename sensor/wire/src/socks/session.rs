@@ -174,6 +174,7 @@ impl Session {
         };
         self.exchange.request = Some(request);
         self.from_client = FromClient::Payload;
+        self.settle(false);
         Ok(used)
     }
 
@@ -207,8 +208,9 @@ impl Session {
             FromServer::Reply | FromServer::SecondReply => self.reply(input),
             FromServer::Payload => {
                 // The server goes on, and the client is not in the capture.
-                if self.exchange.request.is_none() {
-                    self.carry();
+                if self.from_client == FromClient::Greeting {
+                    self.finished = true;
+                    self.carrier = self.exchange.reply.as_ref().is_some_and(Reply::is_granted);
                 }
                 Ok(0)
             }
@@ -225,25 +227,26 @@ impl Session {
             return Ok(0);
         };
         let second = self.from_server == FromServer::SecondReply;
-        let granted = reply.is_granted();
-        if !second || !granted {
+        if !second || !reply.is_granted() {
             self.exchange.reply = Some(reply);
         }
         self.from_server = FromServer::Payload;
-        let command = self
-            .exchange
-            .request
-            .as_ref()
-            .map(|request| request.command);
-        match command {
-            _ if !granted => self.finished = true,
-            Some(Command::BIND) if !second => self.from_server = FromServer::SecondReply,
-            Some(Command::CONNECT | Command::BIND) => self.carry(),
-            // A relay of datagrams, or an answer that is all.
-            Some(_) => self.finished = true,
-            None => {}
-        }
+        self.settle(second);
         Ok(used)
+    }
+
+    /// How it goes on once a request and its reply are known, whichever side was read first.
+    fn settle(&mut self, second: bool) {
+        let (Some(request), Some(reply)) = (&self.exchange.request, &self.exchange.reply) else {
+            return;
+        };
+        match request.command {
+            _ if !reply.is_granted() => self.finished = true,
+            Command::BIND if !second => self.from_server = FromServer::SecondReply,
+            Command::CONNECT | Command::BIND => self.carry(),
+            // A relay of datagrams, or an answer that is all.
+            _ => self.finished = true,
+        }
     }
 
     fn carry(&mut self) {
@@ -417,6 +420,22 @@ mod tests {
         let (exchange, end) = check(&[(R, b"\x05\x00"), (R, GRANTED), (R, b"\x16\x03\x03")]);
         assert_eq!((exchange.client, end), (Some(O), "carries"));
         assert!(exchange.request.is_none());
+    }
+
+    #[test]
+    fn which_side_is_read_first_does_not_matter() {
+        // Offers GSSAPI and a password, as curl does.
+        let client = [&b"\x05\x03\x00\x01\x02\x01\x03bob\x03pwd"[..], REQUEST].concat();
+        let server = [&b"\x05\x02\x01\x00"[..], GRANTED].concat();
+        let (one, end) = check(&[(R, &server), (O, &client)]);
+        assert_eq!(end, "carries");
+        let (other, end) = check(&[
+            (O, &client[..5]),
+            (R, &server[..2]),
+            (O, &client[5..]),
+            (R, &server[2..]),
+        ]);
+        assert_eq!((other, end), (one, "carries"));
     }
 
     #[test]

@@ -47,6 +47,15 @@ pub struct ProtocolOnePacket {
     pub kind: u8,
 }
 
+/// A side's role.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Who asks for a shell or a forwarding.
+    Client,
+    /// Who gives it.
+    Server,
+}
+
 /// What a KEXINIT tells of its sender (RFC 4253, section 7.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyExchangeInit {
@@ -57,6 +66,9 @@ pub struct KeyExchangeInit {
     pub hassh_server: String,
     /// Whether a method of RFC 4432 is offered, in which the server speaks first.
     pub offers_rsa: bool,
+    /// What its sender says it is, by a name that only clients or only servers put among their methods (RFC 8308,
+    /// section 2.1; OpenSSH's PROTOCOL, section 1.10).
+    pub says: Option<Role>,
 }
 
 /// Whether these octets begin an identification string. Eight octets tell where the version is a usual one; any other
@@ -188,10 +200,17 @@ pub fn key_exchange_init(payload: &[u8]) -> Option<KeyExchangeInit> {
     Some(KeyExchangeInit {
         hassh: hash([kex, ciphers_up, macs_up, compressions_up]),
         hassh_server: hash([kex, ciphers_down, macs_down, compressions_down]),
-        offers_rsa: kex
-            .split(|&octet| octet == b',')
-            .any(|name| name == b"rsa1024-sha1" || name == b"rsa2048-sha256"),
+        offers_rsa: names(kex).any(|name| name == b"rsa1024-sha1" || name == b"rsa2048-sha256"),
+        says: names(kex).find_map(|name| match name {
+            b"ext-info-c" | b"kex-strict-c-v00@openssh.com" => Some(Role::Client),
+            b"ext-info-s" | b"kex-strict-s-v00@openssh.com" => Some(Role::Server),
+            _ => None,
+        }),
     })
+}
+
+fn names(list: &[u8]) -> impl Iterator<Item = &[u8]> {
+    list.split(|&octet| octet == b',')
 }
 
 fn hash(lists: [&[u8]; 4]) -> String {
@@ -422,6 +441,9 @@ pub(super) mod tests {
         let mut lists = LISTS;
         lists[0] = "rsa2048-sha256,curve25519-sha256";
         assert!(key_exchange_init(&kexinit(lists)).unwrap().offers_rsa);
+        lists[0] = "curve25519-sha256,ext-info-s";
+        let says = key_exchange_init(&kexinit(lists)).unwrap().says;
+        assert_eq!(says, Some(Role::Server));
     }
 
     #[test]

@@ -20,7 +20,7 @@ mod session;
 
 pub use message::{
     Identification, KeyExchangeInit, MAX_IDENTIFICATION, MAX_LINE, MAX_PACKET, Packet,
-    ProtocolOnePacket, Protocols, identification, key_exchange_init, opening, packet,
+    ProtocolOnePacket, Protocols, Role, identification, key_exchange_init, opening, packet,
     protocol_one_packet,
 };
 pub use session::{Handshake, MAX_ENCRYPTED, MAX_PACKETS, MAX_PREFACE, Session};

@@ -1,6 +1,6 @@
 //! The state machine of one flow.
 
-use super::message::{self, Identification, KEXINIT, KeyExchangeInit, Protocols};
+use super::message::{self, Identification, KEXINIT, KeyExchangeInit, Protocols, Role};
 use crate::{Side, Step, Violation};
 
 /// What both sides have told so far.
@@ -22,6 +22,8 @@ pub struct Session {
     handshake: Handshake,
     /// Of originator and responder.
     reads: [Reads; 2],
+    /// Whether a packet of a method has told the roles.
+    method_seen: bool,
     finished: bool,
 }
 
@@ -203,6 +205,12 @@ impl Session {
             KEXINIT => {
                 let init = message::key_exchange_init(packet.payload)
                     .ok_or(Violation("a KEXINIT whose lists do not fit"))?;
+                // Until a method's first packet shows it.
+                self.handshake.client = self.handshake.client.or(match init.says {
+                    Some(Role::Client) => Some(from),
+                    Some(Role::Server) => Some(from.other()),
+                    None => None,
+                });
                 if let Some(place) = self.handshake.key_exchange.get_mut(from.index()) {
                     *place = Some(init);
                 }
@@ -227,14 +235,15 @@ impl Session {
             .key_exchange
             .iter()
             .all(|init| init.as_ref().is_none_or(|init| init.offers_rsa));
-        if self.handshake.client.is_some() || may_be_rsa {
+        if may_be_rsa || self.method_seen {
             return;
         }
         self.handshake.client = match number {
             30 | 34 | 40 => Some(from),
             31 | 33 | 41 => Some(from.other()),
-            _ => None,
+            _ => return,
         };
+        self.method_seen = true;
     }
 
     fn encrypted(&mut self, from: Side, before: usize, input: &[u8]) -> usize {
@@ -377,6 +386,11 @@ mod tests {
         let [a, b, c, d, e] = key_exchange(SERVER, CLIENT, lists);
         let (handshake, _) = check(&[(O, &a), (R, &b), (R, &c), (O, &d), (R, &e)]);
         assert_eq!(handshake.client, None);
+        // Then what a side says of itself counts.
+        lists[0] = "rsa2048-sha256,ext-info-c";
+        let b = [CLIENT, &packed(&kexinit(lists))].concat();
+        let (handshake, _) = check(&[(O, &a), (R, &b), (R, &c), (O, &d), (R, &e)]);
+        assert_eq!(handshake.client, Some(R));
     }
 
     #[test]
