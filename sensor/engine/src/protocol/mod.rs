@@ -1,9 +1,11 @@
 //! Protocol sessions: ordered octets of a flow in, observations out. The registry is [`ALL`].
 
+mod dhcp;
 mod dns;
 mod emit;
 mod exchange;
 mod http;
+mod netbios;
 mod rdp;
 mod rfb;
 mod socks;
@@ -67,6 +69,8 @@ pub(crate) const ALL: &[Protocol] = &[
     socks::PROTOCOL,
     dns::OVER_UDP,
     ssdp::PROTOCOL,
+    dhcp::PROTOCOL,
+    netbios::PROTOCOL,
 ];
 
 /// The place of a protocol in the registry, from 1.

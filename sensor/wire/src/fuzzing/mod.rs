@@ -3,6 +3,7 @@
 #![allow(clippy::panic, reason = "a broken law must stop the fuzzer")]
 
 mod dns;
+mod hosts;
 mod http;
 mod rdp;
 mod rfb;
@@ -11,6 +12,7 @@ mod ssh;
 mod tls;
 
 pub use dns::dns;
+pub use hosts::hosts;
 pub use http::http;
 pub use rdp::rdp;
 pub use rfb::rfb;
