@@ -166,7 +166,7 @@ ngrok_endpoint_http() {
 
 scenario ngrok/endpoint-tcp ngrok_endpoint_tcp ngrok/endpoint-tcp.pcapng \
     'OpenSSH client on 10.20.0.21 goes to the TCP endpoint 0.tcp.ngrok.io:17263 (198.51.100.44), behind which somebody offers SSH: the look-up is the only name.' \
-    tunnel.ngrok.endpoint
+    ssh.odd_port ssh.session tunnel.ngrok.endpoint
 ngrok_endpoint_tcp() {
     ngrok_lab
     deb openssh-client openssh-server

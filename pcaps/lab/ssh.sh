@@ -40,10 +40,10 @@ scenario ssh/dropbear-port-80 dropbear_80 ssh/dropbear-port-80.pcapng \
 dropbear_80() {
     ssh_lab
     deb dropbear-bin
-    mkdir -p "$TMP/home/.ssh"
+    mkdir -p "$HOME/.ssh"
     dropbearkey -t ed25519 -f "$TMP/dropbear.host" >/dev/null 2>&1
-    dropbearkey -t ed25519 -f "$TMP/dropbear.key" 2>/dev/null | grep '^ssh-' >"$TMP/home/.ssh/authorized_keys"
-    chown -R 2001 "$TMP/home"
+    dropbearkey -t ed25519 -f "$TMP/dropbear.key" 2>/dev/null | grep '^ssh-' >"$HOME/.ssh/authorized_keys"
+    chown -R 2001 "$HOME"
     start files dropbear -F -E -r "$TMP/dropbear.host" -p 80 -P "$TMP/dropbear.pid"
     listening files 80
     capture

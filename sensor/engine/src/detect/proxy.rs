@@ -288,3 +288,160 @@ const GUIDANCE: [&str; 2] = [
 ];
 /// Tunnels whose inside is awaited; beyond this one is told by its destination alone.
 const MAX_CONNECTED: usize = 65_536;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::home::HomeNetworks;
+    use crate::observation::{
+        EndCause, Endpoint, FirstOctets, FlowEnd, FlowRef, Frames, Key, Oriented, Side, Transport,
+        VlanTags,
+    };
+
+    /// Facts of one flow from the first address to the second; what was found, in short.
+    fn observe(from: &str, to: &str, facts: Vec<Fact>) -> Vec<String> {
+        let end = |ip: &str, port| Endpoint {
+            ip: ip.parse().unwrap(),
+            port,
+        };
+        let flow = FlowRef {
+            id: 1,
+            opened: 1,
+            orig: end(from, 40000),
+            resp: end(to, 3128),
+            transport: Transport::Tcp,
+            vlan: VlanTags::default(),
+            oriented: Oriented::Syn,
+        };
+        let home = HomeNetworks::default();
+        let mut proxy = Proxy::new(Arc::new(Signatures::built_in()));
+        let mut found = Vec::new();
+        for fact in facts {
+            let observation = Observation {
+                key: Key::default(),
+                at_ns: 0,
+                flow,
+                frames: Frames::one(0, 1),
+                fact,
+            };
+            proxy.observe(&observation, &Around { home: &home }, &mut found);
+        }
+        let said = |finding: Finding| {
+            let (id, severity) = (finding.detection, finding.severity.name());
+            format!("{id} {severity} {}", finding.victim)
+        };
+        found.into_iter().map(said).collect()
+    }
+
+    fn asked(method: &str, uri: &str, status: u16) -> Fact {
+        Fact::Http(Http {
+            method: method.into(),
+            host: None,
+            uri: uri.into(),
+            status: Some(status),
+            user_agent: None,
+            upgrade: None,
+            client: Side::Originator,
+        })
+    }
+
+    fn socks(client: Side, port: u16) -> Fact {
+        Fact::Socks(Socks {
+            version: 5,
+            auth: None,
+            command: Some("connect"),
+            host: Some("192.0.2.1".into()),
+            port: Some(port),
+            reply: Some("succeeded".into()),
+            bound_host: None,
+            bound_port: None,
+            client,
+            granted: true,
+        })
+    }
+
+    const PC: &str = "10.0.0.1";
+    const INSIDE: &str = "10.0.0.8";
+    const OUTSIDE: &str = "192.0.2.9";
+
+    #[test]
+    fn a_connect_to_https_is_worth_a_line_until_something_else_is_inside() {
+        let connect = || asked("CONNECT", "www.example.org:443", 200);
+        let info = "proxy.http_connect info 10.0.0.8";
+        assert_eq!(observe(PC, INSIDE, vec![connect()]), [info]);
+        let inside = Fact::Unknown(FirstOctets::default());
+        assert_eq!(
+            observe(PC, INSIDE, vec![connect(), inside]),
+            [info, "proxy.http_connect low 10.0.0.8"]
+        );
+        let ended = Fact::FlowEnded(FlowEnd {
+            first_ns: 0,
+            last_ns: 0,
+            packets: [1, 1],
+            bytes: [1, 1],
+            end: EndCause::Fin,
+            service: None,
+        });
+        assert_eq!(observe(PC, INSIDE, vec![connect(), ended]), [info]);
+    }
+
+    #[test]
+    fn a_connect_to_another_port_is_a_lead() {
+        for uri in [
+            "10.0.0.9:3389",
+            "desk.example:5901",
+            "mail.example:25 /",
+            "nonsense",
+        ] {
+            assert_eq!(
+                observe(PC, INSIDE, vec![asked("CONNECT", uri, 200)]),
+                ["proxy.http_connect low 10.0.0.8"]
+            );
+        }
+        assert!(observe(PC, INSIDE, vec![asked("CONNECT", "a:22", 403)]).is_empty());
+    }
+
+    #[test]
+    fn a_tunnel_in_the_clothes_of_connect_is_no_proxy() {
+        assert!(observe(PC, OUTSIDE, vec![asked("CONNECT", "PageKite:1", 200)]).is_empty());
+    }
+
+    #[test]
+    fn a_request_in_absolute_form_counts_when_it_was_answered() {
+        let uri = "http://www.example.org/";
+        assert_eq!(
+            observe(PC, INSIDE, vec![asked("GET", uri, 200)]),
+            ["proxy.http info 10.0.0.8"]
+        );
+        assert!(observe(PC, INSIDE, vec![asked("GET", uri, 407)]).is_empty());
+        assert!(observe(PC, INSIDE, vec![asked("GET", "/?u=http://a", 200)]).is_empty());
+    }
+
+    #[test]
+    fn socks_is_weighed_by_direction_destination_and_who_serves() {
+        let of = |from, to, client, port| observe(from, to, vec![socks(client, port)]);
+        assert_eq!(
+            of(PC, INSIDE, Side::Originator, 80),
+            ["proxy.socks info 10.0.0.8"]
+        );
+        assert_eq!(
+            of(PC, INSIDE, Side::Originator, 3389),
+            ["proxy.socks low 10.0.0.8"]
+        );
+        assert_eq!(
+            of(PC, OUTSIDE, Side::Originator, 80),
+            ["proxy.socks low 10.0.0.1"]
+        );
+        assert_eq!(
+            of(OUTSIDE, INSIDE, Side::Originator, 80),
+            ["proxy.socks medium 10.0.0.8"]
+        );
+        assert_eq!(
+            of(PC, OUTSIDE, Side::Responder, 80),
+            [
+                "proxy.socks low 10.0.0.1",
+                "proxy.socks.reverse high 10.0.0.1"
+            ]
+        );
+    }
+}

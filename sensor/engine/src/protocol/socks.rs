@@ -111,7 +111,10 @@ impl Session {
             bound_host: reply.map(|reply| reply.bound.host.clone()),
             bound_port: reply.map(|reply| reply.bound.port),
             client,
-            granted: reply.map_or(self.wire.is_carrier(), socks::Reply::is_granted),
+            granted: match reply {
+                Some(reply) => reply.is_granted(),
+                None => self.wire.is_carrier(),
+            },
         })
     }
 }

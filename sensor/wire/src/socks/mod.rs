@@ -14,10 +14,12 @@
 //! *Fails* when a side sends something else. What was understood before holds.
 
 mod message;
+mod opening;
 mod session;
 
 pub use message::{
-    Command, Destination, Method, Opening, Reply, Request, Version, greeting, method_selection,
-    opening, password, password_status, reply_4, reply_5, request_4, request_5,
+    Command, Destination, Method, Reply, Request, Version, greeting, method_selection, password,
+    password_status, reply_4, reply_5, request_4, request_5,
 };
+pub use opening::{Opening, opening};
 pub use session::{Exchange, Session};

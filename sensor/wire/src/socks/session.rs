@@ -1,6 +1,7 @@
 //! The state machine of one flow.
 
-use super::message::{self, Command, Method, Opening, Reply, Request, Version};
+use super::message::{self, Command, Method, Reply, Request, Version};
+use super::opening::{Opening, opening};
 use crate::{Side, Step, Violation};
 
 /// What was asked and answered so far.
@@ -115,7 +116,7 @@ impl Session {
 
     /// The side whose first messages tell is read first; nothing is consumed here.
     fn roles(&mut self, from: Side, input: &[u8]) -> Result<usize, Violation> {
-        let (client, version) = match message::opening(input) {
+        let (client, version) = match opening(input) {
             Step::Done(Opening::Client(version), _) => (from, version),
             Step::Done(Opening::Server, _) => (from.other(), Version::Five),
             Step::NeedMore(_) => return Ok(0),

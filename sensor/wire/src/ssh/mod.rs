@@ -7,7 +7,7 @@
 //!
 //! The server may send lines before its identification. Both line ends are taken, as every implementation does. The roles
 //! come from the messages, not from who opened the connection: a reversed connection (a server that dials out) shows by
-//! the side that begins the key exchange.
+//! the side that begins the key exchange, or by what the sides say of themselves in their KEXINITs.
 //!
 //! *Left out*: what follows the first NEWKEYS, which is encrypted, and a second key exchange. Neither public keys nor the
 //! cookie are kept.

@@ -110,6 +110,12 @@ impl Session {
         let (identification, used) = match message::identification(input) {
             Step::Done(identification, used) => (identification, used),
             Step::NeedMore(_) => return Ok(0),
+            // A packet: the identification stood before what we were shown.
+            Step::NotThisProtocol(_) if input.first() == Some(&0) => {
+                self.set(from, Reads::Nothing);
+                self.judge();
+                return Ok(input.len());
+            }
             Step::NotThisProtocol(_) => {
                 let used = match message::line(input) {
                     Step::Done(_, used) => used,
@@ -206,11 +212,12 @@ impl Session {
                 let init = message::key_exchange_init(packet.payload)
                     .ok_or(Violation("a KEXINIT whose lists do not fit"))?;
                 // Until a method's first packet shows it.
-                self.handshake.client = self.handshake.client.or(match init.says {
-                    Some(Role::Client) => Some(from),
-                    Some(Role::Server) => Some(from.other()),
-                    None => None,
-                });
+                if self.handshake.client.is_none() {
+                    self.handshake.client = init.says.map(|role| match role {
+                        Role::Client => from,
+                        Role::Server => from.other(),
+                    });
+                }
                 if let Some(place) = self.handshake.key_exchange.get_mut(from.index()) {
                     *place = Some(init);
                 }
@@ -444,6 +451,15 @@ mod tests {
         let (handshake, end) = check(&[(O, &a), (O, &c), (O, &e), (O, &data)]);
         assert_eq!((handshake.client, end), (Some(O), "finished"));
         assert!(handshake.encrypted);
+    }
+
+    #[test]
+    fn a_side_whose_identification_was_missed_does_not_stop_the_other() {
+        let [a, b, c, d, e] = key_exchange(CLIENT, SERVER, LISTS);
+        let b = &b[SERVER.len()..];
+        let (handshake, end) = check(&[(O, &a), (R, b), (O, &c), (R, &d), (O, &e)]);
+        assert_eq!((handshake.client, end), (Some(O), "finished"));
+        assert!(handshake.encrypted && text(&handshake, R).is_none());
     }
 
     #[test]
