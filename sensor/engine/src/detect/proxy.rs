@@ -235,7 +235,11 @@ fn socks(fact: &Observation, asked: &Socks, around: &Around<'_>) -> Vec<Finding>
                 } else {
                     &["T1090"]
                 },
-                guidance: &GUIDANCE,
+                guidance: if kind.id == SOCKS_REVERSE.id {
+                    &REVERSE_GUIDANCE
+                } else {
+                    &GUIDANCE
+                },
             };
             kind.finding(fact, &roles, told)
         })
@@ -283,8 +287,12 @@ fn socks_reasons(asked: &Socks, roles: &Roles, to_control: bool) -> Vec<Reason> 
 }
 
 const GUIDANCE: [&str; 2] = [
-    "Is the server a proxy that your network knows? Then a policy for it keeps this quiet.",
-    "If not: find out which program listens there and who started it, and look where it led.",
+    "Ask whether the server is a proxy that your network knows.",
+    "If not, find out which program listens there and who started it, and look where it led.",
+];
+const REVERSE_GUIDANCE: [&str; 2] = [
+    "Somebody at the other end reaches your network through this host: block the connection, then look where it led.",
+    "Collect which program dialled, its command line and who started it.",
 ];
 /// Tunnels whose inside is awaited; beyond this one is told by its destination alone.
 const MAX_CONNECTED: usize = 65_536;
