@@ -69,7 +69,11 @@ const RULES: &[Rule] = &[
     rule("sensor/engine/src/home.rs", "terrier_wire", &[]),
     rule("sensor/engine/src/names.rs", "crate", &["observation"]),
     rule("sensor/engine/src/names.rs", "terrier_wire", &[]),
-    rule("sensor/engine/src/hosts.rs", "crate", &["home", "observation"]),
+    rule(
+        "sensor/engine/src/hosts.rs",
+        "crate",
+        &["home", "observation"],
+    ),
     rule("sensor/engine/src/hosts.rs", "terrier_wire", &[]),
     // Nothing goes back from the judge to a worker.
     rule(

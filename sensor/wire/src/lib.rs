@@ -23,6 +23,7 @@
     clippy::panic
 )]
 
+mod checksum;
 pub mod decap;
 pub mod dhcp;
 pub mod dns;
@@ -40,6 +41,7 @@ mod step;
 pub mod tls;
 pub mod transport;
 
+pub use checksum::{Checksum, checksum};
 pub use reader::Reader;
 pub use step::{Side, Step, Violation};
 #[cfg(any(test, feature = "testing"))]
