@@ -26,7 +26,7 @@ macro_rules! folders {
     };
 }
 
-folders!(benign, hosts, ngrok, quic, rdp, tunnels, vnc);
+folders!(benign, hosts, ngrok, proxy, quic, rdp, ssh, tunnels, vnc);
 
 #[test]
 fn no_folder_of_captures_is_left_out() {

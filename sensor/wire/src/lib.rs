@@ -15,6 +15,8 @@
 //! | [`quic`] | the hello in QUIC Initial packets |
 //! | [`rfb`] | the handshake of RFB (VNC) |
 //! | [`rdp`] | the clear part of RDP: X.224, negotiation, MCS |
+//! | [`ssh`] | identification and key exchange of SSH, hassh |
+//! | [`socks`] | what a client asks of a SOCKS proxy, and its answer |
 #![deny(
     clippy::indexing_slicing,
     clippy::unwrap_used,
@@ -35,6 +37,8 @@ pub mod quic;
 pub mod rdp;
 mod reader;
 pub mod rfb;
+pub mod socks;
+pub mod ssh;
 mod step;
 pub mod tls;
 pub mod transport;

@@ -9,6 +9,9 @@ mod netbios;
 mod quic;
 mod rdp;
 mod rfb;
+mod socks;
+mod ssdp;
+mod ssh;
 mod talk;
 mod tls;
 
@@ -62,10 +65,13 @@ pub(crate) const ALL: &[Protocol] = &[
     http::PROTOCOL,
     rfb::PROTOCOL,
     rdp::PROTOCOL,
+    ssh::PROTOCOL,
     dns::OVER_TCP,
     // Its version is four octets that DNS has never: even on the port of DNS there is no doubt.
     quic::PROTOCOL,
+    socks::PROTOCOL,
     dns::OVER_UDP,
+    ssdp::PROTOCOL,
     dhcp::PROTOCOL,
     netbios::PROTOCOL,
 ];
