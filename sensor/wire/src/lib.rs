@@ -10,6 +10,8 @@
 //! | [`link`], [`net`], [`transport`] | the headers on the way there |
 //! | [`dns`] | DNS messages over UDP and TCP |
 //! | [`http`] | the heads of HTTP/1 requests and answers |
+//! | [`http2`] | the requests, answers and bodies of HTTP/2 in clear |
+//! | [`websocket`] | the frames of an upgraded connection, inflated |
 //! | [`tls`] | the clear part of a TLS handshake, JA3 and JA4 |
 //! | [`rfb`] | the handshake of RFB (VNC) |
 //! | [`rdp`] | the clear part of RDP: X.224, negotiation, MCS |
@@ -20,10 +22,12 @@
     clippy::panic
 )]
 
+mod base64;
 pub mod decap;
 pub mod dns;
 pub mod fuzzing;
 pub mod http;
+pub mod http2;
 pub mod link;
 pub mod net;
 pub mod rdp;
@@ -32,6 +36,7 @@ pub mod rfb;
 mod step;
 pub mod tls;
 pub mod transport;
+pub mod websocket;
 
 pub use reader::Reader;
 pub use step::{Side, Step, Violation};
