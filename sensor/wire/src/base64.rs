@@ -91,6 +91,10 @@ mod tests {
     #[test]
     fn refuses_other_text() {
         let mut output = Vec::new();
-        assert!(Decoder::default().decode(b"{\"a\":1}", &mut output).is_err());
+        assert!(
+            Decoder::default()
+                .decode(b"{\"a\":1}", &mut output)
+                .is_err()
+        );
     }
 }

@@ -10,11 +10,12 @@ mod marks;
 mod rdp;
 mod rfb;
 mod tls;
+mod websocket;
 
 use serde::ser::SerializeMap;
 pub use terrier_wire::Side;
 
-pub use dns::{DnsRcode, DnsTransaction, DnsType, NameService};
+pub use dns::{DnsRcode, DnsTransaction, DnsTransport, DnsType, NameService};
 pub use flow::{
     EndCause, Endpoint, FirstOctets, FlowEnd, FlowRef, Frames, Oriented, Transport, VlanTags,
 };
@@ -23,6 +24,7 @@ pub use marks::Marks;
 pub use rdp::{Rdp, RdpClient, RdpFailure};
 pub use rfb::{AuthResult, Rfb, RfbAuth, RfbEnd, ServerSide};
 pub use tls::{Carrier, Certificate, Ech, TlsClient, TlsServer};
+pub use websocket::WebSocket;
 
 /// One fact, with its place in the order of all facts.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,8 +71,10 @@ pub enum Fact {
     RdpWentOn,
     /// How a log-in by CredSSP inside an RDP session ended, by the sizes of its TLS records: accepted or refused.
     RdpLogin(AuthResult),
-    /// An HTTP/1 request with the status of its answer.
+    /// An HTTP request with the status of its answer.
     Http(Http),
+    /// A WebSocket that was asked for, with what the server said.
+    WebSocket(WebSocket),
     /// A protocol that was recognised by its octets and has little to tell.
     Marks(Marks),
     /// A flow whose protocol no decoder knows, with its first octets. Never written out: it is payload.
@@ -91,6 +95,7 @@ impl Fact {
             Self::Rdp(_) => Some("rdp"),
             Self::RdpClient(_) => Some("rdp_client"),
             Self::Http(_) => Some("http"),
+            Self::WebSocket(_) => Some("websocket"),
             Self::Marks(marks) => Some(marks.protocol),
             Self::RdpWentOn | Self::RdpLogin(_) | Self::Unknown(_) | Self::FlowEnded(_) => None,
         }
@@ -110,6 +115,7 @@ impl Fact {
             Self::Rdp(body) => record.serialize_entry("rdp", body),
             Self::RdpClient(body) => record.serialize_entry("rdp_client", body),
             Self::Http(body) => record.serialize_entry("http", body),
+            Self::WebSocket(body) => record.serialize_entry("websocket", body),
             Self::Marks(body) => record.serialize_entry(body.protocol, body),
             Self::RdpWentOn | Self::RdpLogin(_) | Self::Unknown(_) | Self::FlowEnded(_) => Ok(()),
         }

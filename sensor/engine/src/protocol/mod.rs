@@ -4,10 +4,12 @@ mod dns;
 mod emit;
 mod exchange;
 mod http;
+mod http2;
 mod rdp;
 mod rfb;
 mod talk;
 mod tls;
+mod websocket;
 
 use std::num::NonZeroU8;
 
@@ -57,6 +59,8 @@ pub(crate) enum Patience {
 pub(crate) const ALL: &[Protocol] = &[
     tls::PROTOCOL,
     http::PROTOCOL,
+    http2::PROTOCOL,
+    websocket::PROTOCOL,
     rfb::PROTOCOL,
     rdp::PROTOCOL,
     dns::OVER_TCP,

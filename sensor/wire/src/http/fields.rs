@@ -218,9 +218,18 @@ mod tests {
             ("chisel-v3", "chisel-v3"),
             ("tunnel-relay-client-v2-dev", "tunnel-relay-client-v2-dev"),
             ("v4.channel.k8s.io", "v4.channel.k8s.io"),
-            ("authorization.bearer.eyJ0eXAi.abc", "authorization.bearer.*"),
-            ("base64url.bearer.authorization.k8s.io.c2VjcmV0", "base64url.bearer.*"),
-            ("openai-insecure-api-key.sk-123", "openai-insecure-api-key.*"),
+            (
+                "authorization.bearer.eyJ0eXAi.abc",
+                "authorization.bearer.*",
+            ),
+            (
+                "base64url.bearer.authorization.k8s.io.c2VjcmV0",
+                "base64url.bearer.*",
+            ),
+            (
+                "openai-insecure-api-key.sk-123",
+                "openai-insecure-api-key.*",
+            ),
             ("0123456789abcdef0123456789abcdef", "0123456789abcde*"),
         ] {
             assert_eq!(name_of(member), kept);
@@ -238,6 +247,11 @@ mod tests {
         for _ in 0..1000 {
             fields.take_subprotocols(b"aaaaaaaaaaaa");
         }
-        assert!(fields.websocket.subprotocols.is_some_and(|list| list.len() <= MAX_VALUE));
+        assert!(
+            fields
+                .websocket
+                .subprotocols
+                .is_some_and(|list| list.len() <= MAX_VALUE)
+        );
     }
 }

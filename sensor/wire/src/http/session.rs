@@ -196,6 +196,7 @@ impl Session {
         // What follows a CONNECT or an upgrade is HTTP only if the answer says no.
         if let Some(Kind::Connect | Kind::Upgrade) = self.pending.back() {
             self.finished = input.len() > MAX_EARLY;
+            self.carrier = self.finished;
             return Ok(0);
         }
         let Some((request, used)) = whole(message::request(input))? else {
@@ -313,7 +314,9 @@ fn collect(dns: &mut Option<Vec<u8>>, octets: &[u8]) {
 /// The DNS message that a GET has in its target: `?dns=` and base64 (RFC 8484, section 4.1.1).
 pub(crate) fn dns_in_target(target: &str) -> Option<Vec<u8>> {
     let (_, query) = target.split_once('?')?;
-    let value = query.split('&').find_map(|part| part.strip_prefix("dns="))?;
+    let value = query
+        .split('&')
+        .find_map(|part| part.strip_prefix("dns="))?;
     let octets = base64::decode(value.trim_end_matches("%3D").trim_end_matches("%3d"))?;
     (!octets.is_empty()).then_some(octets)
 }

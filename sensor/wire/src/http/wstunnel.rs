@@ -62,7 +62,9 @@ mod tests {
     fn check(payload: &str, expected: Option<(&str, &str)>) {
         let token = format!("eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9.{payload}.c2lnbmF0dXJl");
         let found = Wstunnel::of_token(&token);
-        let found = found.as_ref().map(|w| (w.protocol.as_str(), w.target.as_str()));
+        let found = found
+            .as_ref()
+            .map(|w| (w.protocol.as_str(), w.target.as_str()));
         assert_eq!(found, expected);
     }
 

@@ -146,7 +146,10 @@ mod tests {
         let Step::Done(head, 9) = frame_head(input) else {
             panic!("no head");
         };
-        assert_eq!((head.length, head.kind, head.stream), (258, FrameKind::HEADERS, 13));
+        assert_eq!(
+            (head.length, head.kind, head.stream),
+            (258, FrameKind::HEADERS, 13)
+        );
         assert!(head.has(FrameHead::END_HEADERS) && !head.has(FrameHead::PADDED));
     }
 }

@@ -284,7 +284,11 @@ impl Stream {
         let octets = input.get(..part).unwrap_or(input);
         // At most `left`.
         *left -= octets.len() as u64;
-        if let Some((_, body)) = self.dns.iter_mut().find(|(stream, _)| *stream == head.stream) {
+        if let Some((_, body)) = self
+            .dns
+            .iter_mut()
+            .find(|(stream, _)| *stream == head.stream)
+        {
             if body.len() + octets.len() <= MAX_DNS {
                 body.extend_from_slice(octets);
             } else {

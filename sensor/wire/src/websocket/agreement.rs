@@ -88,7 +88,9 @@ mod tests {
         let deflate = |extensions| Agreement::of_answer(None, Some(extensions)).deflate;
         assert_eq!(deflate("permessage-deflate"), Some(Deflate::default()));
         assert_eq!(
-            deflate("foo, Permessage-Deflate; server_no_context_takeover ; client_max_window_bits=15"),
+            deflate(
+                "foo, Permessage-Deflate; server_no_context_takeover ; client_max_window_bits=15"
+            ),
             Some(Deflate {
                 client_forgets: false,
                 server_forgets: true,

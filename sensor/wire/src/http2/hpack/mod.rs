@@ -146,7 +146,9 @@ mod tests {
         let third = b"\x82\x87\x85\xbf\x40\x88\x25\xa8\x49\xe9\x5b\xa9\x7d\x7f\x89\x25\xa8\x49\xe9\x5b\xb8\xe8\xb4\xbf";
         assert_eq!(
             decode(&mut decoder, third).as_deref(),
-            Ok(":method=GET :scheme=https :path=/index.html :authority=www.example.com custom-key=custom-value")
+            Ok(
+                ":method=GET :scheme=https :path=/index.html :authority=www.example.com custom-key=custom-value"
+            )
         );
     }
 
@@ -184,7 +186,10 @@ mod tests {
     fn refuses_hostile_blocks() {
         for (block, why) in [
             (&b"\x80"[..], UNKNOWN.0),
-            (b"\xff\xff\xff\xff\xff\xff", "an integer of a header block is too long"),
+            (
+                b"\xff\xff\xff\xff\xff\xff",
+                "an integer of a header block is too long",
+            ),
             (b"\x3f\xff\xff\xff\x7f", "a header table is too large"),
             (b"\x40\x7f\xff\xff\x7fa", CUT.0),
             (b"\x40\x01a", CUT.0),

@@ -151,7 +151,12 @@ fn hands_out_dns_messages() {
     let media = field("content-type", "application/dns-message");
     let client = [
         CLIENT,
-        &frame(1, 0x04, 1, &[&b"\x83\x86\x41\x01a\x44\x0a/dns-query"[..], &media].concat()),
+        &frame(
+            1,
+            0x04,
+            1,
+            &[&b"\x83\x86\x41\x01a\x44\x0a/dns-query"[..], &media].concat(),
+        ),
         &frame(0, 0x00, 1, b"que"),
         &frame(0, 0x01, 1, b"ry"),
         &frame(1, 0x05, 3, b"\x82\x86\x41\x01a\x44\x12/q?x=1&dns=cXVlcnk"),
@@ -214,8 +219,14 @@ fn violations_are_told() {
             [frame(1, 0, 1, b"\x82"), frame(9, 0, 3, b"")].concat(),
             "a header block of no stream",
         ),
-        (frame(0, 8, 1, b"\x02\0"), "a frame is shorter than its padding"),
-        (frame(1, 12, 1, b"\x02\0"), "a frame is shorter than its padding"),
+        (
+            frame(0, 8, 1, b"\x02\0"),
+            "a frame is shorter than its padding",
+        ),
+        (
+            frame(1, 12, 1, b"\x02\0"),
+            "a frame is shorter than its padding",
+        ),
         (
             b"\x00\x80\x01\x01\x04\x00\x00\x00\x01".to_vec(),
             "a frame of a header block is too long",
@@ -244,8 +255,17 @@ fn a_gap_within_a_body_keeps_the_place() {
     let mut session = Session::default();
     let mut found = Vec::new();
     let request = frame(1, 0x05, 1, b"\x82\x86\x84\x41\x01a");
-    assert!(session.feed(O, &[CLIENT, &request].concat(), |_| ()).is_ok());
-    let answer = [SERVER, &frame(1, 4, 1, b"\x88"), &frame(0, 1, 1, b"0123456789")[..12]].concat();
+    assert!(
+        session
+            .feed(O, &[CLIENT, &request].concat(), |_| ())
+            .is_ok()
+    );
+    let answer = [
+        SERVER,
+        &frame(1, 4, 1, b"\x88"),
+        &frame(0, 1, 1, b"0123456789")[..12],
+    ]
+    .concat();
     assert_eq!(session.feed(R, &answer, |_| ()), Ok(answer.len()));
     session.gap(R, 7, |message| found.push(short(&message)));
     let rest = frame(1, 5, 3, b"\x88");
@@ -255,7 +275,8 @@ fn a_gap_within_a_body_keeps_the_place() {
     assert_eq!(session.feed(R, b"anything", |_| ()), Ok(8));
     assert!(!session.is_finished());
     assert_eq!(
-        session.feed(O, &frame(1, 5, 3, b"\x82\x84\xbe"), |m| found.push(short(&m))),
+        session.feed(O, &frame(1, 5, 3, b"\x82\x84\xbe"), |m| found
+            .push(short(&m))),
         Ok(12)
     );
     session.gap(O, 1, |_| ());

@@ -216,12 +216,7 @@ fn decodes_the_base64_of_an_old_browser() {
         [b"RFB 003.008\n|", b"RFB 003.008\n|\x01\x02|"],
         "open",
     );
-    check(
-        agreement,
-        &[(R, b"\x81\x02{}")],
-        [b"", b""],
-        "no base64",
-    );
+    check(agreement, &[(R, b"\x81\x02{}")], [b"", b""], "no base64");
 }
 
 #[test]
