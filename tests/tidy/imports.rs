@@ -185,6 +185,7 @@ fn manifests_name_only_what_their_crate_may_touch() {
     let decoders = [
         "dns-parser",
         "etherparse",
+        "flate2",
         "md-5",
         "sha2",
         "tls-parser",

@@ -30,24 +30,25 @@ fn probe(opening: &Opening<'_>) -> Probe {
             {
                 return Probe::No;
             }
-            match (head.opcode, &octets[used..]) {
-                (Opcode::BINARY, rest) if rest.len() >= 8 => {
-                    let known = rest.starts_with(RFB) || rest.starts_with(SSH);
-                    if known { Probe::Yes } else { Probe::No }
-                }
-                (Opcode::BINARY, rest) if RFB.starts_with(rest) || SSH.starts_with(rest) => {
-                    Probe::Maybe
-                }
-                (Opcode::TEXT, rest) if rest.len() >= BASE64.len() => {
-                    let known = rest.starts_with(BASE64) && head.length == 16;
-                    if known { Probe::Yes } else { Probe::No }
-                }
-                (Opcode::TEXT, rest) if BASE64.starts_with(rest) => Probe::Maybe,
+            let rest = &octets[used..];
+            match head.opcode {
+                Opcode::BINARY => begins(rest, &[RFB, SSH]),
+                Opcode::TEXT if head.length == 16 => begins(rest, &[BASE64]),
                 _ => Probe::No,
             }
         }
         Step::NeedMore(_) => Probe::Maybe,
         Step::NotThisProtocol(_) => Probe::No,
+    }
+}
+
+fn begins(octets: &[u8], greetings: &[&[u8]]) -> Probe {
+    if greetings.iter().any(|known| octets.starts_with(known)) {
+        Probe::Yes
+    } else if greetings.iter().any(|known| known.starts_with(octets)) {
+        Probe::Maybe
+    } else {
+        Probe::No
     }
 }
 

@@ -4,12 +4,16 @@
 
 mod dns;
 mod http;
+mod http2;
 mod rdp;
 mod rfb;
 mod tls;
+mod websocket;
 
 pub use dns::dns;
 pub use http::http;
+pub use http2::http2;
 pub use rdp::rdp;
 pub use rfb::rfb;
 pub use tls::tls;
+pub use websocket::websocket;

@@ -254,10 +254,13 @@ proptest! {
         let conversation = [(O, &client[..]), (R, &server[..])];
         let one_side = |at: usize| [conversation[at]];
         for at in 0..2 {
-            prop_assert_eq!(
-                run(deflate(""), &one_side(at), size),
-                run(deflate(""), &one_side(at), usize::MAX)
-            );
+            let (cut, how) = run(deflate(""), &one_side(at), size);
+            let (whole, expected) = run(deflate(""), &one_side(at), usize::MAX);
+            // How much of a message comes out before its fault depends on the pieces.
+            if expected != "a compressed message does not inflate" {
+                prop_assert_eq!(cut, whole);
+            }
+            prop_assert_eq!(how, expected);
         }
     }
 
