@@ -26,7 +26,7 @@ macro_rules! folders {
     };
 }
 
-folders!(benign, http2, ngrok, rdp, tunnels, vnc, websocket);
+folders!(benign, hosts, http2, ngrok, rdp, tunnels, vnc, websocket);
 
 #[test]
 fn no_folder_of_captures_is_left_out() {

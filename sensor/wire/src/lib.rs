@@ -9,6 +9,7 @@
 //! | [`decap`] | a frame down to the inner IP packet and its transport header |
 //! | [`link`], [`net`], [`transport`] | the headers on the way there |
 //! | [`dns`] | DNS messages over UDP and TCP |
+//! | [`dhcp`], [`netbios`] | what hosts call themselves |
 //! | [`http`] | the heads of HTTP/1 requests and answers |
 //! | [`http2`] | the requests, answers and bodies of HTTP/2 in clear |
 //! | [`websocket`] | the frames of an upgraded connection, inflated |
@@ -24,12 +25,14 @@
 
 mod base64;
 pub mod decap;
+pub mod dhcp;
 pub mod dns;
 pub mod fuzzing;
 pub mod http;
 pub mod http2;
 pub mod link;
 pub mod net;
+pub mod netbios;
 pub mod rdp;
 mod reader;
 pub mod rfb;

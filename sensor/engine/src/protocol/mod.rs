@@ -1,10 +1,12 @@
 //! Protocol sessions: ordered octets of a flow in, observations out. The registry is [`ALL`].
 
+mod dhcp;
 mod dns;
 mod emit;
 mod exchange;
 mod http;
 mod http2;
+mod netbios;
 mod rdp;
 mod rfb;
 mod talk;
@@ -65,6 +67,8 @@ pub(crate) const ALL: &[Protocol] = &[
     rdp::PROTOCOL,
     dns::OVER_TCP,
     dns::OVER_UDP,
+    dhcp::PROTOCOL,
+    netbios::PROTOCOL,
 ];
 
 /// The place of a protocol in the registry, from 1.

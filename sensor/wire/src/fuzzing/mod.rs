@@ -3,6 +3,7 @@
 #![allow(clippy::panic, reason = "a broken law must stop the fuzzer")]
 
 mod dns;
+mod hosts;
 mod http;
 mod http2;
 mod rdp;
@@ -11,6 +12,7 @@ mod tls;
 mod websocket;
 
 pub use dns::dns;
+pub use hosts::hosts;
 pub use http::http;
 pub use http2::http2;
 pub use rdp::rdp;
