@@ -121,6 +121,7 @@ impl Session {
             return Progress::Finished;
         }
         match self.pending.websocket() {
+            Some(_) if emit.is_deep() => Progress::Finished,
             Some((client, agreement)) => {
                 self.inside = Some(Box::new(Inside::begin(client, agreement, emit)));
                 Progress::More(used)

@@ -160,7 +160,7 @@ impl Streams {
             .iter()
             .filter(|s| s.carried.is_something())
             .count();
-        let carried = if is_stream && carrying < MAX_CARRIED {
+        let carried = if is_stream && carrying < MAX_CARRIED && !emit.is_deep() {
             Carried::Talk(Talk::new())
         } else {
             Carried::Nothing
@@ -196,6 +196,7 @@ impl Streams {
         emit.note(&mut waiting.frames);
         if let Some((client, agreement)) = waiting.answered(answer, is_granted, emit)
             && carrying < MAX_CARRIED
+            && !emit.is_deep()
         {
             let inside = Inside::begin(client, agreement, emit);
             stream.carried = Carried::WebSocket(Box::new(inside));

@@ -187,7 +187,7 @@ fn name_of(member: &str) -> String {
         .iter()
         .filter_map(|word| Some(lower.find(&format!("{word}."))? + word.len() + 1))
         .min();
-    let kept = word.or((member.len() > MAX_NAME).then_some(MAX_NAME / 2));
+    let kept = word.or_else(|| (member.len() > MAX_NAME).then_some(MAX_NAME / 2));
     match kept.and_then(|end| member.get(..end)) {
         Some(start) => format!("{start}*"),
         None if member.len() > MAX_NAME => "*".to_owned(),

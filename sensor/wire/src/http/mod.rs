@@ -24,7 +24,7 @@ pub use message::{
     Answer, Framing, MAX_HEAD, MAX_METHOD, MAX_TARGET, MAX_VALUE, Opening, Request,
     WebSocketFields, answer, opening, request,
 };
-pub use session::{MAX_BODY, MAX_EARLY, MAX_PENDING, Message, Session};
+pub use session::{MAX_BODY, MAX_EARLY, MAX_EARLY_UPGRADE, MAX_PENDING, Message, Session};
 pub use wstunnel::Wstunnel;
 
 pub(crate) use fields::{Fields, text};

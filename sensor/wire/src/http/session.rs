@@ -194,8 +194,13 @@ impl Session {
         emit: &mut impl FnMut(Message),
     ) -> Result<usize, Violation> {
         // What follows a CONNECT or an upgrade is HTTP only if the answer says no.
-        if let Some(Kind::Connect | Kind::Upgrade) = self.pending.back() {
-            self.finished = input.len() > MAX_EARLY;
+        let patience = match self.pending.back() {
+            Some(Kind::Connect) => Some(MAX_EARLY),
+            Some(Kind::Upgrade) => Some(MAX_EARLY_UPGRADE),
+            _ => None,
+        };
+        if let Some(patience) = patience {
+            self.finished = input.len() > patience;
             self.carrier = self.finished;
             return Ok(0);
         }
@@ -332,6 +337,10 @@ pub const MAX_BODY: u64 = 16 * 1024 * 1024;
 
 /// A client that goes on this long behind CONNECT without an answer was granted one that is not in the capture.
 pub const MAX_EARLY: usize = 8 * 1024;
+
+/// The same behind an upgrade: its client may send nothing before the answer (RFC 6455, section 4.1), so what it sends only
+/// overtook the answer on the way to the capture, or the answer is not there. Desktops are told by a few hundred octets.
+pub const MAX_EARLY_UPGRADE: usize = 1024;
 
 #[cfg(test)]
 mod tests {

@@ -50,12 +50,15 @@ impl Pending {
             }
             Message::Answer(answer) => {
                 self.client = Some(from.other());
-                // An answer alone has no record: it tells nothing that anybody asked.
+                let is_granted = answer.status == 101;
                 if let Some(mut request) = self.requests.pop_front() {
                     for &frame in &head.numbers {
                         request.frames.add(head.capture, frame);
                     }
-                    self.websocket = request.answered(&answer, answer.status == 101, emit);
+                    self.websocket = request.answered(&answer, is_granted, emit);
+                } else if is_granted && names_websocket(answer.upgrade.as_deref()) {
+                    // An answer alone has no record: it tells nothing that anybody asked. What follows is read.
+                    self.websocket = Some((from.other(), agreement(&answer)));
                 }
             }
             Message::AnswersLost => {
@@ -103,8 +106,7 @@ impl Waiting {
     }
 
     pub(in crate::protocol) fn is_websocket(&self) -> bool {
-        let upgrade = self.http.upgrade.as_deref().unwrap_or_default();
-        tokens(upgrade).any(|token| token.eq_ignore_ascii_case("websocket"))
+        names_websocket(self.http.upgrade.as_deref())
     }
 
     /// A stream of wstunnel over HTTP/2 is a tunnel from its first octet.
@@ -120,20 +122,11 @@ impl Waiting {
         emit: &mut Emit<'_>,
     ) -> Option<(Side, Agreement)> {
         self.http.status = Some(answer.status);
-        let accepted = answer.websocket.clone();
-        let elsewhere = answer
-            .upgrade
-            .as_deref()
-            .is_some_and(|name| !name.trim().eq_ignore_ascii_case("websocket"));
-        let is_websocket = self.is_websocket();
-        let agreement = Agreement::of_answer(
-            accepted.subprotocols.as_deref(),
-            accepted.extensions.as_deref(),
-        );
+        let elsewhere = answer.upgrade.is_some() && !names_websocket(answer.upgrade.as_deref());
         let is_granted = is_granted && !elsewhere;
-        let client = self.http.client;
-        self.tell(accepted, Some(is_granted), emit);
-        (is_websocket && is_granted).then_some((client, agreement))
+        let (client, is_websocket) = (self.http.client, self.is_websocket());
+        self.tell(answer.websocket.clone(), Some(is_granted), emit);
+        (is_websocket && is_granted).then(|| (client, agreement(answer)))
     }
 
     /// Hands out the request without an answer. Where it asked for a WebSocket, answers for whom, with an agreement on
@@ -177,6 +170,15 @@ impl Waiting {
             emit.fact(&self.frames, Fact::Marks(marks));
         }
     }
+}
+
+fn names_websocket(upgrade: Option<&str>) -> bool {
+    tokens(upgrade.unwrap_or_default()).any(|token| token.eq_ignore_ascii_case("websocket"))
+}
+
+fn agreement(answer: &http::Answer) -> Agreement {
+    let fields = &answer.websocket;
+    Agreement::of_answer(fields.subprotocols.as_deref(), fields.extensions.as_deref())
 }
 
 /// A request to a Remote Desktop Gateway (MS-TSGU): over HTTP or a WebSocket, or over RPC to the gateway's port 3388.

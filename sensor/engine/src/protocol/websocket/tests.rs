@@ -187,6 +187,37 @@ fn a_client_whose_server_was_not_captured_is_read_alone() {
 }
 
 #[test]
+fn a_server_whose_client_was_not_captured_is_read_alone() {
+    let base64 = granted("Sec-WebSocket-Protocol: base64\r\n");
+    check(
+        &[(R, &base64), (R, b"\x81\x10UkZCIDAwMy4wMDgK")],
+        &["rfb None in websocket"],
+    );
+}
+
+#[test]
+fn websockets_within_websockets_have_a_bottom() {
+    let mut conversation: Vec<(Side, Vec<u8>)> = Vec::new();
+    for level in 0..200 {
+        let wrap = |octets: &[u8], mask: &[u8]| {
+            let mut octets = octets.to_vec();
+            for _ in 0..level {
+                let length = u16::try_from(octets.len()).unwrap().to_be_bytes();
+                let flag = if mask.is_empty() { 126 } else { 254 };
+                octets = [&[0x82, flag][..], &length, mask, &octets].concat();
+            }
+            octets
+        };
+        conversation.push((O, wrap(ASK, &[0; 4])));
+        conversation.push((R, wrap(&granted(""), &[])));
+    }
+    let turns: Vec<(Side, &[u8])> = conversation.iter().map(|(s, o)| (*s, &o[..])).collect();
+    let found = run(&turns, usize::MAX);
+    let levels = found.iter().filter(|line| line.starts_with("http")).count();
+    assert_eq!(levels, 5, "{found:?}");
+}
+
+#[test]
 fn finds_a_desktop_in_a_capture_that_begins_behind_the_upgrade() {
     check(
         &[(R, SERVER), (O, CLIENT)],

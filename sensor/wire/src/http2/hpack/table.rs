@@ -2,10 +2,13 @@
 
 use std::collections::VecDeque;
 
+/// Name and value.
+type Entry = (Box<[u8]>, Box<[u8]>);
+
 /// Entries that were added by earlier blocks, the newest first, behind the fixed ones (RFC 7541, section 2.3).
 #[derive(Debug)]
 pub(super) struct Table {
-    added: VecDeque<(Box<[u8]>, Box<[u8]>)>,
+    added: VecDeque<Entry>,
     size: usize,
     limit: usize,
 }
