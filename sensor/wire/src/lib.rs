@@ -24,6 +24,7 @@
 )]
 
 mod base64;
+mod checksum;
 pub mod decap;
 pub mod dhcp;
 pub mod dns;
@@ -41,6 +42,7 @@ pub mod tls;
 pub mod transport;
 pub mod websocket;
 
+pub use checksum::{Checksum, checksum};
 pub use reader::Reader;
 pub use step::{Side, Step, Violation};
 #[cfg(any(test, feature = "testing"))]
