@@ -86,6 +86,31 @@ fn laws_of_tls_hold_for_real_conversations() {
     check(fuzzing::tls, seeds);
 }
 
+#[test]
+fn laws_of_http2_hold_for_real_conversations() {
+    // Whatever a side says may follow the preface.
+    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    let seeds = conversations()
+        .into_iter()
+        .flat_map(|turns| both_sides(&turns))
+        .map(|octets| [&[17], octets.strip_prefix(PREFACE).unwrap_or(&octets)].concat());
+    check(fuzzing::http2, seeds);
+}
+
+#[test]
+fn laws_of_websocket_hold_for_real_conversations() {
+    // What follows the heads of an upgrade, and whatever else a side says, as if it were plain and compressed.
+    let seeds = conversations()
+        .into_iter()
+        .flat_map(|turns| both_sides(&turns))
+        .flat_map(|octets| {
+            let head = octets.windows(4).position(|end| end == b"\r\n\r\n");
+            let frames = octets[head.map_or(0, |at| at + 4)..].to_vec();
+            [0, 2].map(|agreed| [&[agreed, 7], &frames[..]].concat())
+        });
+    check(fuzzing::websocket, seeds);
+}
+
 /// Tries a body with each seed: as it is, its first half, and twice with three octets changed. The changes are the same in
 /// every run.
 fn check(body: fn(&[u8]), seeds: impl Iterator<Item = Vec<u8>>) {

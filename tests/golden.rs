@@ -26,7 +26,9 @@ macro_rules! folders {
     };
 }
 
-folders!(benign, hosts, ngrok, proxy, quic, rdp, ssh, tunnels, vnc);
+folders!(
+    benign, hosts, http2, ngrok, proxy, quic, rdp, ssh, tunnels, vnc, websocket
+);
 
 #[test]
 fn no_folder_of_captures_is_left_out() {

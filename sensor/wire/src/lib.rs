@@ -11,6 +11,8 @@
 //! | [`dns`] | DNS messages over UDP and TCP |
 //! | [`dhcp`], [`netbios`] | what hosts call themselves |
 //! | [`http`] | the heads of HTTP/1 requests and answers |
+//! | [`http2`] | the requests, answers and bodies of HTTP/2 in clear |
+//! | [`websocket`] | the frames of an upgraded connection, inflated |
 //! | [`tls`] | the clear part of a TLS handshake, JA3 and JA4 |
 //! | [`quic`] | the hello in QUIC Initial packets |
 //! | [`rfb`] | the handshake of RFB (VNC) |
@@ -24,12 +26,14 @@
     clippy::panic
 )]
 
+mod base64;
 mod checksum;
 pub mod decap;
 pub mod dhcp;
 pub mod dns;
 pub mod fuzzing;
 pub mod http;
+pub mod http2;
 pub mod link;
 pub mod net;
 pub mod netbios;
@@ -42,6 +46,7 @@ pub mod ssh;
 mod step;
 pub mod tls;
 pub mod transport;
+pub mod websocket;
 
 pub use checksum::{Checksum, checksum};
 pub use reader::Reader;

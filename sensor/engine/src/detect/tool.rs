@@ -93,6 +93,24 @@ impl Tools {
                 })
                 .into_iter()
                 .collect(),
+            Fact::WebSocket(websocket) => {
+                let named = websocket.offered.iter().chain(&websocket.subprotocol);
+                let found = named
+                    .into_iter()
+                    .find_map(|name| Some((name, self.signatures.by_websocket_protocol(name)?)));
+                let Some((name, hit)) = found else {
+                    return Vec::new();
+                };
+                let host = websocket.host.clone().map(|host| (host, NameSource::Http));
+                vec![decoded(
+                    fact,
+                    websocket.client,
+                    hit,
+                    host,
+                    "websocket.subprotocol",
+                    name.clone(),
+                )]
+            }
             Fact::Unknown(first) => {
                 let hit = first
                     .octets

@@ -14,11 +14,12 @@ mod rfb;
 mod socks;
 mod ssh;
 mod tls;
+mod websocket;
 
 use serde::ser::SerializeMap;
 pub use terrier_wire::Side;
 
-pub use dns::{DnsRcode, DnsTransaction, DnsType, NameService};
+pub use dns::{DnsRcode, DnsTransaction, DnsTransport, DnsType, NameService};
 pub use flow::{
     EndCause, Endpoint, FirstOctets, FlowEnd, FlowRef, Frames, NameSource, Oriented, Transport,
     VlanTags,
@@ -32,6 +33,7 @@ pub use rfb::{AuthResult, Rfb, RfbAuth, RfbEnd, ServerSide};
 pub use socks::Socks;
 pub use ssh::Ssh;
 pub use tls::{Carrier, Certificate, Ech, TlsClient, TlsServer};
+pub use websocket::WebSocket;
 
 /// One fact, with its place in the order of all facts.
 #[derive(Debug, Clone, PartialEq)]
@@ -84,12 +86,14 @@ pub enum Fact {
     Dhcp(Dhcp),
     /// A message of NetBIOS over UDP.
     Netbios(Netbios),
-    /// An HTTP/1 request with the status of its answer.
+    /// An HTTP request with the status of its answer.
     Http(Http),
     /// Identification and key exchange of an SSH connection.
     Ssh(Ssh),
     /// A request to a SOCKS proxy and its reply.
     Socks(Socks),
+    /// A WebSocket that was asked for, with what the server said.
+    WebSocket(WebSocket),
     /// A protocol that was recognised by its octets and has little to tell.
     Marks(Marks),
     /// A flow whose protocol no decoder knows, with its first octets. Never written out: it is payload.
@@ -115,6 +119,7 @@ impl Fact {
             Self::Http(_) => Some("http"),
             Self::Ssh(_) => Some("ssh"),
             Self::Socks(_) => Some("socks"),
+            Self::WebSocket(_) => Some("websocket"),
             Self::Marks(marks) => Some(marks.protocol),
             Self::RdpWentOn | Self::RdpLogin(_) | Self::Unknown(_) | Self::FlowEnded(_) => None,
         }
@@ -139,6 +144,7 @@ impl Fact {
             Self::Http(body) => record.serialize_entry("http", body),
             Self::Ssh(body) => record.serialize_entry("ssh", body),
             Self::Socks(body) => record.serialize_entry("socks", body),
+            Self::WebSocket(body) => record.serialize_entry("websocket", body),
             Self::Marks(body) => record.serialize_entry(body.protocol, body),
             Self::RdpWentOn | Self::RdpLogin(_) | Self::Unknown(_) | Self::FlowEnded(_) => Ok(()),
         }

@@ -5,6 +5,7 @@ mod dns;
 mod emit;
 mod exchange;
 mod http;
+mod http2;
 mod netbios;
 mod quic;
 mod rdp;
@@ -14,6 +15,7 @@ mod ssdp;
 mod ssh;
 mod talk;
 mod tls;
+mod websocket;
 
 use std::num::NonZeroU8;
 
@@ -63,6 +65,8 @@ pub(crate) enum Patience {
 pub(crate) const ALL: &[Protocol] = &[
     tls::PROTOCOL,
     http::PROTOCOL,
+    http2::PROTOCOL,
+    websocket::PROTOCOL,
     rfb::PROTOCOL,
     rdp::PROTOCOL,
     ssh::PROTOCOL,

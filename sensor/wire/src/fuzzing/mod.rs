@@ -5,16 +5,19 @@
 mod dns;
 mod hosts;
 mod http;
+mod http2;
 mod quic;
 mod rdp;
 mod rfb;
 mod socks;
 mod ssh;
 mod tls;
+mod websocket;
 
 pub use dns::dns;
 pub use hosts::hosts;
 pub use http::http;
+pub use http2::http2;
 pub use quic::quic;
 pub use rdp::rdp;
 pub use rfb::rfb;
@@ -53,3 +56,4 @@ fn conversation(
         }
     }
 }
+pub use websocket::websocket;
