@@ -11,8 +11,11 @@
 //! | [`dns`] | DNS messages over UDP and TCP |
 //! | [`http`] | the heads of HTTP/1 requests and answers |
 //! | [`tls`] | the clear part of a TLS handshake, JA3 and JA4 |
+//! | [`dtls`] | the same over datagrams |
+//! | [`stun`] | STUN and TURN |
 //! | [`rfb`] | the handshake of RFB (VNC) |
 //! | [`rdp`] | the clear part of RDP: X.224, negotiation, MCS |
+//! | [`rdpudp`] | RDP's own transport over UDP |
 #![deny(
     clippy::indexing_slicing,
     clippy::unwrap_used,
@@ -22,14 +25,17 @@
 
 pub mod decap;
 pub mod dns;
+pub mod dtls;
 pub mod fuzzing;
 pub mod http;
 pub mod link;
 pub mod net;
 pub mod rdp;
+pub mod rdpudp;
 mod reader;
 pub mod rfb;
 mod step;
+pub mod stun;
 pub mod tls;
 pub mod transport;
 

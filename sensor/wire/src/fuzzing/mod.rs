@@ -3,13 +3,19 @@
 #![allow(clippy::panic, reason = "a broken law must stop the fuzzer")]
 
 mod dns;
+mod dtls;
 mod http;
 mod rdp;
+mod rdpudp;
 mod rfb;
+mod stun;
 mod tls;
 
 pub use dns::dns;
+pub use dtls::dtls;
 pub use http::http;
 pub use rdp::rdp;
+pub use rdpudp::rdpudp;
 pub use rfb::rfb;
+pub use stun::stun;
 pub use tls::tls;
