@@ -223,6 +223,8 @@ impl Judge {
                 hellos.with_ech += u64::from(tls.ech == Ech::Offered);
                 (tls.server_name.as_ref(), NameSource::Sni)
             }
+            // Peers of WebRTC name nobody: they do not count as hellos without a name.
+            Fact::Dtls(tls) => (tls.server_name.as_ref(), NameSource::Sni),
             Fact::Http(http) => (http.host.as_ref(), NameSource::Http),
             _ => return,
         };

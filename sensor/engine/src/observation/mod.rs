@@ -8,6 +8,7 @@ mod flow;
 mod http;
 mod marks;
 mod rdp;
+mod rdp_udp;
 mod rfb;
 mod tls;
 
@@ -21,8 +22,9 @@ pub use flow::{
 pub use http::Http;
 pub use marks::Marks;
 pub use rdp::{Rdp, RdpClient, RdpFailure};
+pub use rdp_udp::RdpUdp;
 pub use rfb::{AuthResult, Rfb, RfbAuth, RfbEnd, ServerSide};
-pub use tls::{Carrier, Certificate, Ech, TlsClient, TlsServer};
+pub use tls::{Carrier, Certificate, Ech, Resume, TlsClient, TlsClientCertificate, TlsServer};
 
 /// One fact, with its place in the order of all facts.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,6 +59,10 @@ pub enum Fact {
     Dns(DnsTransaction),
     /// A complete ClientHello.
     Tls(TlsClient),
+    /// A complete ClientHello over datagrams.
+    Dtls(TlsClient),
+    /// A certificate that a client showed.
+    TlsClientCertificate(TlsClientCertificate),
     /// A ServerHello, with the certificate where it is in clear.
     TlsServer(TlsServer),
     /// An RFB handshake, however it ended.
@@ -69,6 +75,8 @@ pub enum Fact {
     RdpWentOn,
     /// How a log-in by CredSSP inside an RDP session ended, by the sizes of its TLS records: accepted or refused.
     RdpLogin(AuthResult),
+    /// A SYN of RDP-UDP, with its answer: at the answer, or when the flow ended without one.
+    RdpUdp(RdpUdp),
     /// An HTTP/1 request with the status of its answer.
     Http(Http),
     /// A protocol that was recognised by its octets and has little to tell.
@@ -86,7 +94,10 @@ impl Fact {
         match self {
             Self::Dns(dns) => Some(dns.service.name()),
             Self::Tls(_) => Some("tls"),
+            Self::Dtls(_) => Some("dtls"),
             Self::TlsServer(_) => Some("tls_server"),
+            Self::TlsClientCertificate(_) => Some("tls_client"),
+            Self::RdpUdp(_) => Some("rdp_udp"),
             Self::Rfb(_) => Some("rfb"),
             Self::Rdp(_) => Some("rdp"),
             Self::RdpClient(_) => Some("rdp_client"),
@@ -104,7 +115,10 @@ impl Fact {
         match self {
             // mDNS and LLMNR have the body of DNS.
             Self::Dns(body) => record.serialize_entry("dns", body),
-            Self::Tls(body) => record.serialize_entry("tls", body),
+            // DTLS has the body of TLS.
+            Self::Tls(body) | Self::Dtls(body) => record.serialize_entry("tls", body),
+            Self::TlsClientCertificate(body) => record.serialize_entry("tls_client", body),
+            Self::RdpUdp(body) => record.serialize_entry("rdp_udp", body),
             Self::TlsServer(body) => record.serialize_entry("tls_server", body),
             Self::Rfb(body) => record.serialize_entry("rfb", body),
             Self::Rdp(body) => record.serialize_entry("rdp", body),

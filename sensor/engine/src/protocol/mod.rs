@@ -1,11 +1,14 @@
 //! Protocol sessions: ordered octets of a flow in, observations out. The registry is [`ALL`].
 
 mod dns;
+mod dtls;
 mod emit;
 mod exchange;
 mod http;
 mod rdp;
+mod rdp_udp;
 mod rfb;
+mod stun;
 mod talk;
 mod tls;
 
@@ -60,7 +63,12 @@ pub(crate) const ALL: &[Protocol] = &[
     rfb::PROTOCOL,
     rdp::PROTOCOL,
     dns::OVER_TCP,
+    stun::OVER_TCP,
+    stun::SIZED,
     dns::OVER_UDP,
+    stun::OVER_UDP,
+    dtls::PROTOCOL,
+    rdp_udp::PROTOCOL,
 ];
 
 /// The place of a protocol in the registry, from 1.
@@ -125,7 +133,7 @@ pub(crate) enum Progress {
     Finished,
     /// So many octets were consumed, and the session is done: what follows on both sides is another protocol from its
     /// first octet, carried by this one. [`Session::end`] is not called. Over UDP the following datagrams are looked at
-    /// anew, as of a flow that begins there.
+    /// anew, as of a flow that begins there; with 0 the present one too, as it was not of the session's protocol.
     Carries(usize),
     /// Octets that the protocol does not allow; the session has emitted what it understood. Counted by the reason.
     Violated(&'static str),

@@ -25,7 +25,7 @@ pub fn rdpudp(data: &[u8]) {
         for number in data {
             let data = Data {
                 number: u32::from(*number),
-                octets: std::slice::from_ref(number),
+                octets: std::slice::from_ref(number).into(),
             };
             ordered.add(
                 &data,

@@ -1,5 +1,6 @@
 //! The datagrams (MS-RDPEUDP 2.2.2; MS-RDPEUDP2 2.2.1).
 
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::Reader;
@@ -49,12 +50,12 @@ impl fmt::Display for Version {
 }
 
 /// What a packet carries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Data<'a> {
     /// Its number among those of its sender; 16 bits in version 3.
     pub number: u32,
     /// A piece of TLS, or a datagram of DTLS.
-    pub octets: &'a [u8],
+    pub octets: Cow<'a, [u8]>,
 }
 
 /// The SYN, or the answer, that a datagram is.
@@ -127,15 +128,14 @@ pub fn packet(datagram: &[u8]) -> Option<Data<'_>> {
     let number = reader.u32_be()?;
     Some(Data {
         number,
-        octets: reader.rest(),
+        octets: reader.rest().into(),
     })
 }
 
 /// What a packet of version 3 carries; `None` for acknowledgements and dummies.
 #[must_use]
 pub fn packet_of_version_3(datagram: &[u8]) -> Option<Data<'_>> {
-    // The prefix stands at the eighth place, and the octet of that place at the first (MS-RDPEUDP2 2.2.1): no octet of
-    // a payload is at either, as the shortest header in front of one has seven octets with the prefix.
+    // The prefix stands at the eighth place, and the octet of that place at the first (MS-RDPEUDP2 2.2.1).
     let prefix = *datagram.get(PREFIX_PLACE)?;
     let moved = *datagram.first()?;
     if prefix & RESERVED != 0 || (prefix >> 1) & 0x0f != PACKET_OF_DATA {
@@ -170,15 +170,19 @@ pub fn packet_of_version_3(datagram: &[u8]) -> Option<Data<'_>> {
     }
     let number = u32::from(u16_at(place)?);
     let start = place + 2;
-    if start <= PREFIX_PLACE {
-        // The octet that was moved belongs to the payload, which cannot be lent whole. Senders begin with an
-        // acknowledgement, so no hello is lost.
-        return None;
-    }
-    Some(Data {
-        number,
-        octets: datagram.get(start..)?,
-    })
+    let octets = datagram.get(start..)?;
+    let octets = match PREFIX_PLACE.checked_sub(start) {
+        // The shortest header leaves the octet that was moved to the payload.
+        Some(inside) if inside < octets.len() => {
+            let mut octets = octets.to_vec();
+            if let Some(octet) = octets.get_mut(inside) {
+                *octet = moved;
+            }
+            octets.into()
+        }
+        _ => octets.into(),
+    };
+    Some(Data { number, octets })
 }
 
 /// Flags (MS-RDPEUDP 2.2.2.1).
@@ -295,7 +299,7 @@ pub(super) mod tests {
         ];
         let data = Data {
             number: 0x0102_0305,
-            octets: &[22, 3, 1],
+            octets: (&[22, 3, 1][..]).into(),
         };
         assert_eq!(packet(&octets), Some(data));
         let mut acknowledgement = octets;
@@ -316,11 +320,15 @@ pub(super) mod tests {
         octets.swap(0, 7);
         let data = Data {
             number: 0x4433,
-            octets: &[22, 3, 3],
+            octets: (&[22, 3, 3][..]).into(),
         };
-        assert_eq!(packet_of_version_3(&octets), Some(data));
+        assert_eq!(packet_of_version_3(&octets), Some(data.clone()));
         octets[7] = 0x10; // a dummy
         assert_eq!(packet_of_version_3(&octets), None);
+        // Without an acknowledgement the payload begins where the prefix is.
+        let mut octets = [0x00, 0x04, 0xa0, 0x11, 0x00, 0x33, 0x44, 22, 3, 3];
+        octets.swap(0, 7);
+        assert_eq!(packet_of_version_3(&octets), Some(data));
     }
 
     proptest! {

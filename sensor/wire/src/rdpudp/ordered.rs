@@ -38,7 +38,7 @@ impl Ordered {
         begins: impl FnOnce(&[u8]) -> bool,
         mut out: impl FnMut(&[u8]),
     ) {
-        if self.next.is_none() && begins(data.octets) {
+        if self.next.is_none() && begins(&data.octets) {
             self.next = Some(data.number);
         }
         let Some(next) = self.next else {
@@ -47,7 +47,7 @@ impl Ordered {
         };
         match self.distance(data.number, next) {
             0 => {
-                out(data.octets);
+                out(&data.octets);
                 self.advance();
             }
             1.. => self.keep(data),
@@ -100,7 +100,7 @@ mod tests {
             let [.., last] = number.to_be_bytes();
             let data = Data {
                 number,
-                octets: &[last],
+                octets: vec![last].into(),
             };
             ordered.add(&data, |octets| octets == [0], |octets| told.extend(octets));
         }

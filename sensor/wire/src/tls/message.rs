@@ -305,8 +305,6 @@ pub struct ServerHello<'a> {
     pub alpn: Option<&'a [u8]>,
     /// Whether it asks the client for another hello: a HelloRetryRequest.
     pub retry: bool,
-    /// The session's id; up to TLS 1.2 that of the client's hello when the session is resumed by it.
-    pub session_id: &'a [u8],
     /// Whether a pre-shared key of the client is taken: TLS 1.3 resumes by it.
     pub psk: bool,
 }
@@ -322,7 +320,7 @@ pub fn server_hello(body: &[u8]) -> Option<ServerHello<'_>> {
     let version = Version(reader.u16_be()?);
     let random: [u8; 32] = reader.take_array()?;
     let session_id = usize::from(reader.u8()?);
-    let session_id = reader.take(session_id).filter(|id| id.len() <= 32)?;
+    reader.take(session_id).filter(|id| id.len() <= 32)?;
     let cipher = CipherSuite(reader.u16_be()?);
     let _compression = reader.u8()?;
     let (extensions, _) = extensions(reader.rest());
@@ -333,7 +331,6 @@ pub fn server_hello(body: &[u8]) -> Option<ServerHello<'_>> {
         cipher,
         alpn: alpn_list(find(&extensions, ExtensionType::ALPN)).next(),
         retry: random == RETRY_RANDOM,
-        session_id,
         psk: find(&extensions, ExtensionType::PRE_SHARED_KEY).is_some(),
     })
 }
@@ -350,7 +347,6 @@ fn draft_server_hello(body: &[u8]) -> Option<ServerHello<'_>> {
         cipher,
         alpn: None,
         retry: false,
-        session_id: &[],
         psk: false,
     })
 }
