@@ -38,13 +38,16 @@ pub(crate) struct Protocol {
 }
 
 /// Where in a flow a protocol may begin.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum Begins {
     /// With the first octet of a side.
     AtTheStart,
     /// Also at the start of a later segment, behind another protocol's preamble: STARTTLS, a proxy's answer, a tunnel's
     /// greeting. Only for protocols whose first octets leave no doubt.
     AtAnySegment,
+    /// Also inside a later segment, at the place that the function finds: behind a preamble in the same segment, or in
+    /// another protocol's packets.
+    Within(fn(&[u8]) -> Option<usize>),
 }
 
 /// How long a flow may be silent before it ends.
@@ -195,7 +198,7 @@ const BEHIND_A_PREAMBLE: Fitting = {
     let mut bits = 0;
     let mut at = 0;
     while at < ALL.len() {
-        if matches!(ALL[at].begins, Begins::AtAnySegment) {
+        if matches!(ALL[at].begins, Begins::AtAnySegment | Begins::Within(_)) {
             bits |= 1 << at;
         }
         at += 1;

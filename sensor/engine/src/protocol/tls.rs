@@ -18,7 +18,7 @@ pub(super) const PROTOCOL: Protocol = Protocol {
     transport: Transport::Tcp,
     probe,
     start: || Box::new(Session::inside(None)),
-    begins: Begins::AtAnySegment,
+    begins: Begins::Within(tls::embedded),
     patience: Patience::Usual,
 };
 

@@ -48,7 +48,8 @@ pub use message::{
     Version, client_hello, first_certificate, handshake_message, server_hello,
 };
 pub use record::{
-    ContentType, Fragment, MAX_RECORD, RECORD_HEADER, RecordHeader, Records, opening, record_header,
+    ContentType, Fragment, MAX_BEFORE, MAX_RECORD, RECORD_HEADER, RecordHeader, Records, embedded,
+    opening, record_header,
 };
 pub use session::{Message, Session};
 pub use sslv2::{Sslv2ClientHello, sslv2_client_hello};
