@@ -269,7 +269,10 @@ impl Transaction {
                 Attribute::Software(name) => {
                     let slot = self.software.get_mut(from.index());
                     if let Some(slot @ None) = slot {
-                        *slot = Some(tls::escaped(name, stun::MAX_SOFTWARE));
+                        // RFC 3489 had no padding, so servers fill the text itself.
+                        let end = name.iter().rposition(|&octet| octet != 0);
+                        let text = name.get(..end.map_or(0, |at| at + 1)).unwrap_or(name);
+                        *slot = Some(tls::escaped(text, stun::MAX_SOFTWARE));
                     }
                 }
                 Attribute::Mapped(address) => put(&mut told, "mapped", address.to_string()),
