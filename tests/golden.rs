@@ -26,7 +26,7 @@ macro_rules! folders {
     };
 }
 
-folders!(benign, dtls, ngrok, rdp, stun, tls, tunnels, vnc);
+folders!(benign, dtls, hosts, ngrok, rdp, stun, tls, tunnels, vnc);
 
 #[test]
 fn no_folder_of_captures_is_left_out() {

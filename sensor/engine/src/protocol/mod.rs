@@ -1,10 +1,12 @@
 //! Protocol sessions: ordered octets of a flow in, observations out. The registry is [`ALL`].
 
+mod dhcp;
 mod dns;
 mod dtls;
 mod emit;
 mod exchange;
 mod http;
+mod netbios;
 mod rdp;
 mod rdp_udp;
 mod rfb;
@@ -72,6 +74,8 @@ pub(crate) const ALL: &[Protocol] = &[
     stun::OVER_UDP,
     dtls::PROTOCOL,
     rdp_udp::PROTOCOL,
+    dhcp::PROTOCOL,
+    netbios::PROTOCOL,
 ];
 
 /// The place of a protocol in the registry, from 1.

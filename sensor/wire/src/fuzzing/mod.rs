@@ -4,6 +4,7 @@
 
 mod dns;
 mod dtls;
+mod hosts;
 mod http;
 mod rdp;
 mod rdpudp;
@@ -13,6 +14,7 @@ mod tls;
 
 pub use dns::dns;
 pub use dtls::dtls;
+pub use hosts::hosts;
 pub use http::http;
 pub use rdp::rdp;
 pub use rdpudp::rdpudp;
