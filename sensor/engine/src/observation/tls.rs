@@ -30,12 +30,10 @@ pub struct TlsClient {
     pub inside: Option<Carrier>,
 }
 
-/// By what a client would resume an earlier session.
+/// By what a client would resume an earlier session. A session id is not told: many clients send a random one always.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "lowercase")]
 pub enum Resume {
-    /// The session's id, up to TLS 1.2.
-    SessionId,
     /// A ticket, up to TLS 1.2.
     Ticket,
     /// A pre-shared key of TLS 1.3.

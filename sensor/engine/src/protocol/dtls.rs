@@ -95,3 +95,6 @@ impl super::Session for Session {
 
 /// Datagrams of others that are let pass while a handshake is unfinished: checks of ICE go on beside it.
 const MAX_FOREIGN: u16 = 256;
+
+#[cfg(test)]
+mod tests;

@@ -163,8 +163,6 @@ pub fn handshake_message(input: &[u8]) -> Step<RawMessage<'_>> {
 pub struct ClientHello<'a> {
     /// The version of the hello itself; from TLS 1.3 on 1.2, with the real ones in an extension.
     pub version: Version,
-    /// The id of a session to resume; TLS 1.3 sends a random one for the eyes of middleboxes.
-    pub session_id: &'a [u8],
     /// Cipher suites in order, GREASE included.
     pub ciphers: Vec<CipherSuite>,
     /// Compression methods.
@@ -183,7 +181,7 @@ pub fn client_hello(body: &[u8]) -> Option<ClientHello<'_>> {
     let mut reader = Reader::new(body);
     reader.take(2 + 32)?;
     let session_id = usize::from(reader.u8()?);
-    let session_id = reader.take(session_id)?;
+    reader.take(session_id)?;
     let ciphers = usize::from(reader.u16_be()?);
     reader.take(ciphers)?;
     let compression = usize::from(reader.u8()?);
@@ -191,7 +189,6 @@ pub fn client_hello(body: &[u8]) -> Option<ClientHello<'_>> {
     let (extensions, whole) = extensions(reader.rest());
     Some(ClientHello {
         version: Version(hello.version.0),
-        session_id,
         ciphers: hello.ciphers.iter().map(|id| CipherSuite(id.0)).collect(),
         compression,
         extensions,
@@ -266,8 +263,6 @@ impl<'a> ClientHello<'a> {
             Resumption::PreSharedKey
         } else if ticket {
             Resumption::Ticket
-        } else if !self.session_id.is_empty() && self.supported_versions().next().is_none() {
-            Resumption::SessionId
         } else {
             Resumption::None
         }
@@ -281,13 +276,12 @@ impl<'a> ClientHello<'a> {
 }
 
 /// How a client would resume an earlier session.
+///
+/// A session id (RFC 5246, section 7.3) is not told: GnuTLS and every client of TLS 1.3 send a random one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Resumption {
     /// Not at all.
     None,
-    /// By the session's id (RFC 5246, section 7.3). A client that can do TLS 1.3 sends a random one always, which is not
-    /// told apart and not counted.
-    SessionId,
     /// By a ticket (RFC 5077).
     Ticket,
     /// By a pre-shared key of TLS 1.3 (RFC 8446, section 4.2.11), which may also have been agreed on elsewhere.

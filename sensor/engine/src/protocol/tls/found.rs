@@ -308,7 +308,6 @@ fn client_fact(hello: &tls::ClientHello<'_>, over: Layer) -> TlsClient {
         },
         resume: match hello.resumption() {
             Resumption::None => None,
-            Resumption::SessionId => Some(Resume::SessionId),
             Resumption::Ticket => Some(Resume::Ticket),
             Resumption::PreSharedKey => Some(Resume::Psk),
         },
