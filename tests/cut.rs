@@ -152,7 +152,16 @@ fn fact(record: &Value) -> String {
     record.to_string()
 }
 
-/// Here one protocol begins behind another one's preamble, a tunnel's greeting. It is looked for at the
-/// start of a segment, with as many octets as that segment has (`Begins::AtAnySegment` in the engine): where a preamble has
-/// no decoder nothing says where it ends.
-const BEHIND_A_PREAMBLE: [&str; 1] = ["tunnels/bore-carries-vnc.pcapng"];
+/// Here one protocol begins behind another one's preamble, a tunnel's greeting or STARTTLS. It is looked for in a segment,
+/// with as many octets as that segment has (`Begins` in the engine): where a preamble has no decoder nothing says where it
+/// ends.
+const BEHIND_A_PREAMBLE: [&str; 8] = [
+    "tls/starttls-ftp.pcapng",
+    "tls/starttls-imap-pop3.pcapng",
+    "tls/starttls-ldap.pcapng",
+    "tls/starttls-mysql.pcapng",
+    "tls/starttls-postgresql.pcapng",
+    "tls/starttls-smtp.pcapng",
+    "tls/starttls-xmpp.pcapng",
+    "tunnels/bore-carries-vnc.pcapng",
+];
