@@ -24,6 +24,7 @@
     clippy::panic
 )]
 
+mod checksum;
 pub mod decap;
 pub mod dhcp;
 pub mod dns;
@@ -42,6 +43,7 @@ pub mod stun;
 pub mod tls;
 pub mod transport;
 
+pub use checksum::{Checksum, checksum};
 pub use reader::Reader;
 pub use step::{Side, Step, Violation};
 #[cfg(any(test, feature = "testing"))]
