@@ -111,6 +111,34 @@ fn laws_of_websocket_hold_for_real_conversations() {
     check(fuzzing::websocket, seeds);
 }
 
+#[test]
+fn laws_of_dtls_hold_for_real_datagrams() {
+    // A datagram behind its length, and a ClientHello's body behind the size of its fragments.
+    let seeds = datagrams().into_iter().flat_map(|octets| {
+        let short = &octets[..octets.len().min(255)];
+        let body = octets.get(25..).unwrap_or_default();
+        [
+            [&[short.len() as u8], short].concat(),
+            [&[40], body].concat(),
+        ]
+    });
+    check(fuzzing::dtls, seeds);
+}
+
+#[test]
+fn laws_of_stun_hold_for_real_datagrams() {
+    check(fuzzing::stun, datagrams().into_iter());
+}
+
+#[test]
+fn laws_of_rdpudp_hold_for_real_datagrams() {
+    check(fuzzing::rdpudp, datagrams().into_iter());
+}
+
+fn datagrams() -> Vec<Vec<u8>> {
+    captured(|frame| segments::datagram(frame).map(<[u8]>::to_vec))
+}
+
 /// Tries a body with each seed: as it is, its first half, and twice with three octets changed. The changes are the same in
 /// every run.
 fn check(body: fn(&[u8]), seeds: impl Iterator<Item = Vec<u8>>) {

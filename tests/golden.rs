@@ -27,7 +27,7 @@ macro_rules! folders {
 }
 
 folders!(
-    benign, hosts, http2, ngrok, proxy, quic, rdp, ssh, tunnels, vnc, websocket
+    benign, dtls, hosts, http2, ngrok, proxy, quic, rdp, ssh, stun, tls, tunnels, vnc, websocket
 );
 
 #[test]

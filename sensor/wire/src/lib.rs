@@ -19,6 +19,11 @@
 //! | [`rdp`] | the clear part of RDP: X.224, negotiation, MCS |
 //! | [`ssh`] | identification and key exchange of SSH, hassh |
 //! | [`socks`] | what a client asks of a SOCKS proxy, and its answer |
+//! | [`dtls`] | the same over datagrams |
+//! | [`stun`] | STUN and TURN |
+//! | [`rfb`] | the handshake of RFB (VNC) |
+//! | [`rdp`] | the clear part of RDP: X.224, negotiation, MCS |
+//! | [`rdpudp`] | RDP's own transport over UDP |
 #![deny(
     clippy::indexing_slicing,
     clippy::unwrap_used,
@@ -31,6 +36,7 @@ mod checksum;
 pub mod decap;
 pub mod dhcp;
 pub mod dns;
+pub mod dtls;
 pub mod fuzzing;
 pub mod http;
 pub mod http2;
@@ -39,11 +45,13 @@ pub mod net;
 pub mod netbios;
 pub mod quic;
 pub mod rdp;
+pub mod rdpudp;
 mod reader;
 pub mod rfb;
 pub mod socks;
 pub mod ssh;
 mod step;
+pub mod stun;
 pub mod tls;
 pub mod transport;
 pub mod websocket;

@@ -10,6 +10,7 @@ mod http;
 mod marks;
 mod quic;
 mod rdp;
+mod rdp_udp;
 mod rfb;
 mod socks;
 mod ssh;
@@ -29,10 +30,11 @@ pub use http::Http;
 pub use marks::Marks;
 pub use quic::QuicClient;
 pub use rdp::{Rdp, RdpClient, RdpFailure};
+pub use rdp_udp::RdpUdp;
 pub use rfb::{AuthResult, Rfb, RfbAuth, RfbEnd, ServerSide};
 pub use socks::Socks;
 pub use ssh::Ssh;
-pub use tls::{Carrier, Certificate, Ech, TlsClient, TlsServer};
+pub use tls::{Carrier, Certificate, Ech, Resume, TlsClient, TlsClientCertificate, TlsServer};
 pub use websocket::WebSocket;
 
 /// One fact, with its place in the order of all facts.
@@ -68,6 +70,10 @@ pub enum Fact {
     Dns(DnsTransaction),
     /// A complete ClientHello.
     Tls(TlsClient),
+    /// A complete ClientHello over datagrams.
+    Dtls(TlsClient),
+    /// A certificate that a client showed.
+    TlsClientCertificate(TlsClientCertificate),
     /// A ServerHello, with the certificate where it is in clear.
     TlsServer(TlsServer),
     /// A client's hello over QUIC.
@@ -82,6 +88,8 @@ pub enum Fact {
     RdpWentOn,
     /// How a log-in by CredSSP inside an RDP session ended, by the sizes of its TLS records: accepted or refused.
     RdpLogin(AuthResult),
+    /// A SYN of RDP-UDP, with its answer: at the answer, or when the flow ended without one.
+    RdpUdp(RdpUdp),
     /// A DHCP message.
     Dhcp(Dhcp),
     /// A message of NetBIOS over UDP.
@@ -109,8 +117,11 @@ impl Fact {
         match self {
             Self::Dns(dns) => Some(dns.service.name()),
             Self::Tls(_) => Some("tls"),
+            Self::Dtls(_) => Some("dtls"),
             Self::TlsServer(_) => Some("tls_server"),
             Self::Quic(_) => Some("quic"),
+            Self::TlsClientCertificate(_) => Some("tls_client"),
+            Self::RdpUdp(_) => Some("rdp_udp"),
             Self::Rfb(_) => Some("rfb"),
             Self::Rdp(_) => Some("rdp"),
             Self::RdpClient(_) => Some("rdp_client"),
@@ -133,7 +144,10 @@ impl Fact {
         match self {
             // mDNS and LLMNR have the body of DNS.
             Self::Dns(body) => record.serialize_entry("dns", body),
-            Self::Tls(body) => record.serialize_entry("tls", body),
+            // DTLS has the body of TLS.
+            Self::Tls(body) | Self::Dtls(body) => record.serialize_entry("tls", body),
+            Self::TlsClientCertificate(body) => record.serialize_entry("tls_client", body),
+            Self::RdpUdp(body) => record.serialize_entry("rdp_udp", body),
             Self::TlsServer(body) => record.serialize_entry("tls_server", body),
             Self::Quic(body) => record.serialize_entry("quic", body),
             Self::Rfb(body) => record.serialize_entry("rfb", body),
