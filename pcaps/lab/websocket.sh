@@ -47,7 +47,7 @@ websocket_vnc_base64() {
 
 scenario websocket/chisel websocket_chisel websocket/chisel.pcapng \
     'A bridge of the lab on 10.20.0.11 speaks the handshake of a chisel client to 198.51.100.70:8080, with SSH under the names of chisel inside; the program itself was not to be had.' \
-    tunnel.chisel
+    tunnel.chisel ssh.session
 websocket_chisel() {
     host web01 10.20.0.11
     host vps 198.51.100.70
@@ -65,7 +65,7 @@ websocket_chisel() {
 
 scenario websocket/wstunnel websocket_wstunnel websocket/wstunnel.pcapng \
     'A bridge of the lab on 10.20.0.11 speaks the handshake of a wstunnel client (version 10) to 198.51.100.70:80, with OpenSSH inside; the program itself was not to be had.' \
-    tunnel.wstunnel
+    tunnel.wstunnel ssh.session
 websocket_wstunnel() {
     local token
     host web01 10.20.0.11
