@@ -13,6 +13,9 @@
 //! | [`tls`] | the clear part of a TLS handshake, JA3 and JA4 |
 //! | [`rfb`] | the handshake of RFB (VNC) |
 //! | [`rdp`] | the clear part of RDP: X.224, negotiation, MCS |
+//! | [`teamviewer`], [`rustdesk`], [`radmin`], [`nomachine`] | how remote control begins: enough to know it |
+//! | [`xdmcp`], [`x11`], [`telnet`], [`rsh`] | remote sessions in clear |
+//! | [`frp`], [`rathole`], [`yamux`] | how reverse tunnels in clear begin |
 #![deny(
     clippy::indexing_slicing,
     clippy::unwrap_used,
@@ -22,16 +25,27 @@
 
 pub mod decap;
 pub mod dns;
+pub mod frp;
 pub mod fuzzing;
 pub mod http;
 pub mod link;
 pub mod net;
+pub mod nomachine;
+pub mod radmin;
+pub mod rathole;
 pub mod rdp;
 mod reader;
 pub mod rfb;
+pub mod rsh;
+pub mod rustdesk;
 mod step;
+pub mod teamviewer;
+pub mod telnet;
 pub mod tls;
 pub mod transport;
+pub mod x11;
+pub mod xdmcp;
+pub mod yamux;
 
 pub use reader::Reader;
 pub use step::{Side, Step, Violation};

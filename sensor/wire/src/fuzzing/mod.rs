@@ -5,11 +5,13 @@
 mod dns;
 mod http;
 mod rdp;
+mod remote;
 mod rfb;
 mod tls;
 
 pub use dns::dns;
 pub use http::http;
 pub use rdp::rdp;
+pub use remote::remote;
 pub use rfb::rfb;
 pub use tls::tls;
