@@ -277,14 +277,18 @@ fn finding(fact: &Observation, sign: &Sign<'_>, meaning: Meaning, direction: Dir
             format!("Visit to an endpoint of {}", tool.title),
         ),
     };
+    let session = is_session(sign, meaning);
     let title = if meaning == Meaning::Agent && sign.grade == Grade::Name {
         format!("Look-up of a name that {} uses", tool.title)
+    } else if session {
+        format!("Session of {}", tool.title)
     } else {
         title
     };
+    // Whoever on the internet opened a session to a server inside may be at its desk now.
     let (severity, arithmetic) = Sum {
         base,
-        inbound: 0,
+        inbound: usize::from(session),
         outbound: 0,
     }
     .of(direction);
@@ -322,15 +326,22 @@ fn finding(fact: &Observation, sign: &Sign<'_>, meaning: Meaning, direction: Dir
         "against the home networks",
     ));
     reasons.push(arithmetic);
+    // Of a session from the internet or within, the server is controlled; of any other, whoever runs the tool is.
+    let (victim, peer) = match (sign.server, direction) {
+        (Some(server), Direction::Inbound | Direction::Internal) if session => {
+            (server, Some(sign.client))
+        }
+        (server, _) => (sign.client, server),
+    };
     Finding {
         detection: Cow::Owned(detection),
         title,
         at_ns: fact.at_ns,
         flow: fact.flow,
         frames: fact.frames.clone(),
-        victim: sign.client.ip,
+        victim: victim.ip,
         peer: Peer {
-            ip: sign.server.map(|server| server.ip),
+            ip: peer.map(|peer| peer.ip),
             port: sign
                 .server
                 .map(|server| server.port)
@@ -358,6 +369,16 @@ fn finding(fact: &Observation, sign: &Sign<'_>, meaning: Meaning, direction: Dir
             Meaning::Visit => VISIT.iter().map(|&step| Cow::Borrowed(step)).collect(),
         },
     }
+}
+
+/// Whether a sign shows a session of remote control between its two ends: a name or a certificate may be a relay's.
+fn is_session(sign: &Sign<'_>, meaning: Meaning) -> bool {
+    meaning == Meaning::Agent
+        && sign.hit.tool.class == signature::Class::Remote
+        && matches!(
+            sign.hit.entry.kind,
+            signature::Kind::Protocol | signature::Kind::Octets
+        )
 }
 
 fn severity_of(tool: &signature::Tool) -> Severity {

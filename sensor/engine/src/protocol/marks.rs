@@ -45,6 +45,11 @@ pub(crate) trait Marked: Default + Send + 'static {
 
     /// Takes the unread octets of a side, or a datagram.
     fn read(&mut self, from: Side, octets: &[u8]) -> Reading;
+
+    /// Nothing more comes, or octets were lost: what it is sure of none the less.
+    fn end(&mut self) -> Option<Mark> {
+        None
+    }
 }
 
 /// What a machine makes of what it was shown.
@@ -54,6 +59,8 @@ pub(crate) enum Reading {
     More(usize),
     /// It is sure. The flow needs no more octets.
     Known(Mark),
+    /// It is sure, and so many octets were read: what follows on both sides is another protocol from its first octet.
+    Carries(usize, Mark),
     /// It is not this protocol after all.
     Refused(&'static str),
 }
@@ -148,24 +155,39 @@ impl<M: Marked> super::Session for Session<M> {
         match self.machine.read(from, octets) {
             Reading::More(used) => Progress::More(used),
             Reading::Known(mark) => {
-                let marks = Marks {
-                    protocol: mark.protocol.unwrap_or(M::NAME),
-                    client: mark.client,
-                    details: mark.details,
-                };
-                emit.fact(&self.frames, Fact::Marks(marks));
+                self.say(mark, emit);
                 Progress::Finished
+            }
+            Reading::Carries(used, mark) => {
+                self.say(mark, emit);
+                Progress::Carries(used)
             }
             Reading::Refused(why) => Progress::Violated(why),
         }
     }
 
-    fn gap(&mut self, _: Side, _: u64, _: &mut Emit<'_>) -> Progress {
+    fn gap(&mut self, _: Side, _: u64, emit: &mut Emit<'_>) -> Progress {
         // Whoever is not sure by now has lost his place.
+        self.end(emit);
         Progress::Finished
     }
 
-    fn end(&mut self, _: &mut Emit<'_>) {}
+    fn end(&mut self, emit: &mut Emit<'_>) {
+        if let Some(mark) = self.machine.end() {
+            self.say(mark, emit);
+        }
+    }
+}
+
+impl<M: Marked> Session<M> {
+    fn say(&self, mark: Mark, emit: &mut Emit<'_>) {
+        let marks = Marks {
+            protocol: mark.protocol.unwrap_or(M::NAME),
+            client: mark.client,
+            details: mark.details,
+        };
+        emit.fact(&self.frames, Fact::Marks(marks));
+    }
 }
 
 /// Makes a [`Marked`] of a [`Told`].
@@ -234,7 +256,10 @@ mod tests {
                 return Step::NeedMore(MAGIC.len() - octets.len());
             }
             if octets.starts_with(MAGIC) {
-                Step::Done((Speaker::Server, vec![("word", "magic".into())]), MAGIC.len())
+                Step::Done(
+                    (Speaker::Server, vec![("word", "magic".into())]),
+                    MAGIC.len(),
+                )
             } else {
                 Step::NotThisProtocol("no magic")
             }
@@ -260,9 +285,7 @@ mod tests {
         let mut emit = Emit::new(&flow, 0, 1, Some((0, 7)), &mut out);
         assert_eq!(session.feed(O, b"hello", &mut emit), Progress::More(0));
         assert_eq!(session.feed(R, b"magic!", &mut emit), Progress::Finished);
-        let [found] = &out[..] else {
-            panic!("{out:?}")
-        };
+        let [found] = &out[..] else { panic!("{out:?}") };
         assert_eq!(found.frames.numbers, [7]);
         assert_eq!(
             found.fact,

@@ -3,11 +3,23 @@
 mod dns;
 mod emit;
 mod exchange;
+mod frp;
 mod http;
+mod marks;
+mod nomachine;
+mod radmin;
+mod rathole;
 mod rdp;
 mod rfb;
+mod rsh;
+mod rustdesk;
 mod talk;
+mod teamviewer;
+mod telnet;
 mod tls;
+mod x11;
+mod xdmcp;
+mod yamux;
 
 use std::num::NonZeroU8;
 
@@ -60,7 +72,20 @@ pub(crate) const ALL: &[Protocol] = &[
     rfb::PROTOCOL,
     rdp::PROTOCOL,
     dns::OVER_TCP,
+    nomachine::PROTOCOL,
+    teamviewer::OVER_TCP,
+    radmin::PROTOCOL,
+    rustdesk::OVER_TCP,
+    telnet::PROTOCOL,
+    x11::PROTOCOL,
+    rsh::PROTOCOL,
+    frp::PROTOCOL,
+    yamux::PROTOCOL,
+    rathole::PROTOCOL,
     dns::OVER_UDP,
+    teamviewer::OVER_UDP,
+    rustdesk::OVER_UDP,
+    xdmcp::PROTOCOL,
 ];
 
 /// The place of a protocol in the registry, from 1.
