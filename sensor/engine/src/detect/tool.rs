@@ -281,7 +281,10 @@ fn finding(fact: &Observation, sign: &Sign<'_>, meaning: Meaning, direction: Dir
     let title = if meaning == Meaning::Agent && sign.grade == Grade::Name {
         format!("Look-up of a name that {} uses", tool.title)
     } else if session {
-        format!("Session of {}", tool.title)
+        match direction {
+            Direction::Outbound => format!("Connection of {}", tool.title),
+            _ => format!("Session of {}", tool.title),
+        }
     } else {
         title
     };
@@ -371,13 +374,17 @@ fn finding(fact: &Observation, sign: &Sign<'_>, meaning: Meaning, direction: Dir
     }
 }
 
-/// Whether a sign shows a session of remote control between its two ends: a name or a certificate may be a relay's.
+/// Whether a sign shows remote control between its two ends: behind a name may stand a proxy.
 fn is_session(sign: &Sign<'_>, meaning: Meaning) -> bool {
     meaning == Meaning::Agent
         && sign.hit.tool.class == signature::Class::Remote
         && matches!(
             sign.hit.entry.kind,
-            signature::Kind::Protocol | signature::Kind::Octets
+            signature::Kind::Protocol
+                | signature::Kind::Octets
+                | signature::Kind::Alpn
+                | signature::Kind::CertSubject
+                | signature::Kind::CertIssuer
         )
 }
 

@@ -10,6 +10,8 @@ mod nomachine;
 mod radmin;
 mod rathole;
 mod rdp;
+#[cfg(test)]
+mod remote_tests;
 mod rfb;
 mod rsh;
 mod rustdesk;
