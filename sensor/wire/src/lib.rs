@@ -14,7 +14,7 @@
 //! | [`rfb`] | the handshake of RFB (VNC) |
 //! | [`rdp`] | the clear part of RDP: X.224, negotiation, MCS |
 //! | [`teamviewer`], [`rustdesk`], [`radmin`], [`nomachine`] | how remote control begins: enough to know it |
-//! | [`xdmcp`], [`x11`], [`telnet`], [`rsh`] | remote sessions in clear |
+//! | [`xdmcp`], [`x11`], [`xpra`], [`telnet`], [`rsh`] | remote sessions in clear |
 //! | [`frp`], [`rathole`], [`yamux`] | how reverse tunnels in clear begin |
 #![deny(
     clippy::indexing_slicing,
@@ -45,6 +45,7 @@ pub mod tls;
 pub mod transport;
 pub mod x11;
 pub mod xdmcp;
+pub mod xpra;
 pub mod yamux;
 
 pub use reader::Reader;

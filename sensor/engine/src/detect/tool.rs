@@ -291,7 +291,11 @@ fn finding(fact: &Observation, sign: &Sign<'_>, meaning: Meaning, direction: Dir
     // Whoever on the internet opened a session to a server inside may be at its desk now.
     let (severity, arithmetic) = Sum {
         base,
-        inbound: usize::from(session),
+        inbound: match (session, base) {
+            (false, _) => 0,
+            (true, Severity::Info) => 2,
+            (true, _) => 1,
+        },
         outbound: 0,
     }
     .of(direction);

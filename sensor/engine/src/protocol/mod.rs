@@ -21,6 +21,7 @@ mod telnet;
 mod tls;
 mod x11;
 mod xdmcp;
+mod xpra;
 mod yamux;
 
 use std::num::NonZeroU8;
@@ -80,6 +81,7 @@ pub(crate) const ALL: &[Protocol] = &[
     rustdesk::OVER_TCP,
     telnet::PROTOCOL,
     x11::PROTOCOL,
+    xpra::PROTOCOL,
     rsh::PROTOCOL,
     frp::PROTOCOL,
     yamux::PROTOCOL,

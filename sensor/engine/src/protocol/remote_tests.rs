@@ -173,11 +173,11 @@ fn telnet_when_both_negotiate() {
 fn remote_shells_when_they_are_answered() {
     over_tcp(
         &[(O, b"1022\0root\0root\0id\0"), (R, b"\0")],
-        &["rsh orig answer=granted"],
+        &["rsh orig answer=ok"],
     );
     over_tcp(
         &[(O, b"\0alice\0alice\0xterm/38400\0"), (R, b"\x01no\n")],
-        &["rlogin orig answer=refused"],
+        &["rlogin orig answer=error"],
     );
 }
 
@@ -192,6 +192,12 @@ fn x11_with_what_the_server_said() {
         &[(O, set_up)],
         &["x11 orig authorization=none answer=unseen"],
     );
+}
+
+#[test]
+fn xpra_when_both_say_hello() {
+    let hello: &[u8] = b"P\x01\x01\x00\x00\x00\x05\x88\x78\x01";
+    over_tcp(&[(O, hello), (R, hello)], &["xpra orig"]);
 }
 
 #[test]

@@ -28,6 +28,7 @@ pub fn remote(data: &[u8]) {
     prefix_holds(yamux::head, data, size);
     prefix_holds(yamux::opening, data, size);
     prefix_holds(rathole::hello, data, size);
+    prefix_holds(xpra::hello, data, size);
     let _ = teamviewer::is_datagram(data);
     let _ = rustdesk::datagram(data);
     let _ = xdmcp::message(data);
