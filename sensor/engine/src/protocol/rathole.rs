@@ -1,4 +1,5 @@
-//! rathole in clear over TCP, on any port: [`Fact::Marks`](crate::observation::Fact::Marks) `rathole`.
+//! rathole in clear over TCP, on any port: [`Fact::Marks`](crate::observation::Fact::Marks) `rathole`. What a visitor
+//! says through a data channel is read too.
 
 use terrier_wire::rathole::{self, Channel};
 use terrier_wire::{Side, Step};
@@ -30,6 +31,11 @@ impl Marked for Rathole {
             Channel::Control => "control",
             Channel::Data => "data",
         };
-        Reading::Known(Mark::new(client, vec![("channel", channel.to_owned())]))
+        let mark = Mark::new(client, vec![("channel", channel.to_owned())]);
+        if self.0.carries() {
+            Reading::Carries(used, mark)
+        } else {
+            Reading::Known(mark)
+        }
     }
 }

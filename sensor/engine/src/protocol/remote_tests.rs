@@ -255,7 +255,12 @@ fn rathole_by_both_sides() {
         &["rathole orig channel=control"],
     );
     over_tcp(
-        &[(O, &hello(1, &one)), (R, &[0; 4])],
-        &["rathole orig channel=data"],
+        &[
+            (O, &hello(1, &one)),
+            (R, &[0; 4]),
+            (R, &client_hello()),
+            (O, b"\x15\x03\x03\0\x02\x02\x28"),
+        ],
+        &["rathole orig channel=data", "tls None"],
     );
 }

@@ -67,6 +67,7 @@ pub struct Session {
     greeted: bool,
     authenticated: bool,
     told: bool,
+    carries: bool,
 }
 
 impl Session {
@@ -74,6 +75,13 @@ impl Session {
     #[must_use]
     pub fn told(&self) -> Option<(Side, Channel)> {
         self.client.filter(|_| self.told)
+    }
+
+    /// Whether what follows on both sides is the visitor's own protocol from its first octet: a data channel that is to
+    /// forward TCP.
+    #[must_use]
+    pub fn carries(&self) -> bool {
+        self.carries
     }
 
     /// Reads the whole messages at the start of `input`; answers how many octets it took.
@@ -133,8 +141,9 @@ impl Session {
             return Ok(0);
         }
         match Reader::new(input).u32_le() {
-            Some(0..=2) => {
+            Some(command @ 0..=2) => {
                 self.told = true;
+                self.carries = channel == Channel::Data && command == 0;
                 Ok(4)
             }
             Some(_) => Err(Violation("no answer of rathole")),
@@ -203,8 +212,12 @@ mod tests {
     fn a_data_channel_is_told_at_its_command() {
         let conversation: &[(Side, &[u8])] = &[(O, &hello_of(1, 3)), (R, &[0, 0, 0, 0])];
         for size in [1, 37] {
-            assert_eq!(run(conversation, size).0.told(), Some((O, Channel::Data)));
+            let (session, _) = run(conversation, size);
+            assert_eq!(session.told(), Some((O, Channel::Data)));
+            assert!(session.carries());
         }
+        let datagrams: &[(Side, &[u8])] = &[(O, &hello_of(1, 3)), (R, &[1, 0, 0, 0])];
+        assert!(!run(datagrams, 500).0.carries());
     }
 
     #[test]
