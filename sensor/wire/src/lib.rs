@@ -9,6 +9,7 @@
 //! | [`decap`] | a frame down to the inner IP packet and its transport header |
 //! | [`link`], [`net`], [`transport`] | the headers on the way there |
 //! | [`dns`] | DNS messages over UDP and TCP |
+//! | [`dhcp`], [`netbios`] | what hosts call themselves |
 //! | [`http`] | the heads of HTTP/1 requests and answers |
 //! | [`tls`] | the clear part of a TLS handshake, JA3 and JA4 |
 //! | [`rfb`] | the handshake of RFB (VNC) |
@@ -24,12 +25,14 @@
 )]
 
 pub mod decap;
+pub mod dhcp;
 pub mod dns;
 pub mod frp;
 pub mod fuzzing;
 pub mod http;
 pub mod link;
 pub mod net;
+pub mod netbios;
 pub mod nomachine;
 pub mod radmin;
 pub mod rathole;

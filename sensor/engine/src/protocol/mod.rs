@@ -1,11 +1,13 @@
 //! Protocol sessions: ordered octets of a flow in, observations out. The registry is [`ALL`].
 
+mod dhcp;
 mod dns;
 mod emit;
 mod exchange;
 mod frp;
 mod http;
 mod marks;
+mod netbios;
 mod nomachine;
 mod radmin;
 mod rathole;
@@ -90,6 +92,8 @@ pub(crate) const ALL: &[Protocol] = &[
     teamviewer::OVER_UDP,
     rustdesk::OVER_UDP,
     xdmcp::PROTOCOL,
+    dhcp::PROTOCOL,
+    netbios::PROTOCOL,
 ];
 
 /// The place of a protocol in the registry, from 1.

@@ -3,6 +3,7 @@
 #![allow(clippy::panic, reason = "a broken law must stop the fuzzer")]
 
 mod dns;
+mod hosts;
 mod http;
 mod rdp;
 mod remote;
@@ -10,6 +11,7 @@ mod rfb;
 mod tls;
 
 pub use dns::dns;
+pub use hosts::hosts;
 pub use http::http;
 pub use rdp::rdp;
 pub use remote::remote;
