@@ -333,12 +333,17 @@ fn finding(fact: &Observation, sign: &Sign<'_>, meaning: Meaning, direction: Dir
         "against the home networks",
     ));
     reasons.push(arithmetic);
-    // Of a session from the internet or within, the server is controlled; of any other, whoever runs the tool is.
-    let (victim, peer) = match (sign.server, direction) {
-        (Some(server), Direction::Inbound | Direction::Internal) if session => {
-            (server, Some(sign.client))
+    // As of VNC and RDP: the server of a session is controlled, unless it is one to the internet; of anything else, whoever
+    // runs the tool is. A peer has a port where it serves.
+    let (victim, peer, port) = match sign.server {
+        Some(server) if session && direction != Direction::Outbound => {
+            (server, Some(sign.client), None)
         }
-        (server, _) => (sign.client, server),
+        server => (
+            sign.client,
+            server,
+            server.map(|server| server.port).filter(|&port| port != 0),
+        ),
     };
     Finding {
         detection: Cow::Owned(detection),
@@ -349,10 +354,7 @@ fn finding(fact: &Observation, sign: &Sign<'_>, meaning: Meaning, direction: Dir
         victim: victim.ip,
         peer: Peer {
             ip: peer.map(|peer| peer.ip),
-            port: sign
-                .server
-                .map(|server| server.port)
-                .filter(|&port| port != 0),
+            port,
             name: sign.name.clone(),
         },
         subject: Subject::Tool(tool.id.clone()),

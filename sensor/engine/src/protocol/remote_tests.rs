@@ -101,9 +101,10 @@ fn teamviewer_by_either_form_of_frame() {
 fn teamviewer_over_udp_takes_several_datagrams() {
     let mut datagram = vec![0; 11];
     datagram.extend(b"\x17\x24\x2b\x02\x00\x01\x02");
-    let (one, other): ((Side, &[u8]), (Side, &[u8])) = ((O, &datagram), (R, b"something else"));
-    over_udp(&[one, other, one], &[]);
-    over_udp(&[one, other, one, one], &["teamviewer orig"]);
+    let one = (O, datagram.as_slice());
+    let other = (R, &b"something else"[..]);
+    over_udp(&[one, other], &[]);
+    over_udp(&[one, other, one], &["teamviewer orig"]);
 }
 
 #[test]

@@ -57,5 +57,5 @@ impl Marked for Datagrams {
 }
 
 /// By chance one datagram of some millions has the marks; so many in one flow have not.
-const ENOUGH: u8 = 3;
+const ENOUGH: u8 = 2;
 const MOST: u8 = 10;

@@ -111,9 +111,7 @@ fn pieces_do_not_matter<S: Default + std::fmt::Debug>(
                     let Some(buffer) = kept.get_mut(offered.index()) else {
                         continue;
                     };
-                    let Some(used) = feed(&mut session, offered, buffer) else {
-                        return None;
-                    };
+                    let used = feed(&mut session, offered, buffer)?;
                     assert!(used <= buffer.len(), "consumed more than there is");
                     buffer.drain(..used);
                 }

@@ -20,11 +20,17 @@ pub enum Request {
 /// Decodes what the client begins with.
 #[must_use]
 pub fn request(input: &[u8]) -> Step<Request> {
+    if input
+        .first()
+        .is_some_and(|&octet| octet != 0 && !octet.is_ascii_digit())
+    {
+        return Step::NotThisProtocol(NO_REQUEST);
+    }
     let mut rest = input;
     let port = text(&mut rest, MAX_PORT, |octet| octet.is_ascii_digit());
     let names = [0; 2].map(|_| text(&mut rest, MAX_NAME, is_name));
     let last = text(&mut rest, MAX_COMMAND, |octet| {
-        (0x20..0x7f).contains(&octet) || octet == b'\t' || octet >= 0x80
+        (0x20..0x7f).contains(&octet) || matches!(octet, b'\t' | b'\n' | b'\r') || octet >= 0x80
     });
     let [local, remote] = names;
     match (port, local, remote, last) {
@@ -70,7 +76,11 @@ enum Text<'a> {
 
 /// A text up to its zero.
 fn text<'a>(rest: &mut &'a [u8], most: usize, fits: impl Fn(u8) -> bool) -> Text<'a> {
-    let length = rest.iter().take_while(|&&octet| octet != 0).count();
+    let length = rest
+        .iter()
+        .take(most + 1)
+        .take_while(|&&octet| octet != 0)
+        .count();
     let found = rest.get(..length).unwrap_or_default();
     if length > most || !found.iter().all(|&octet| fits(octet)) {
         return Text::Bad;

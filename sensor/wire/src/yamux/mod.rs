@@ -64,9 +64,7 @@ pub fn head(input: &[u8]) -> Step<Head> {
     if of_session != (stream == 0) || stream > MAX_STREAM {
         return bad;
     }
-    if kind == Kind::Data && length > MAX_WINDOW
-        || kind == Kind::WindowUpdate && length > MAX_WINDOW
-    {
+    if matches!(kind, Kind::Data | Kind::WindowUpdate) && length > MAX_WINDOW {
         return bad;
     }
     Step::Done(
