@@ -197,3 +197,41 @@ remote_amt() {
     save "$FILE"
     expect 'tcp.payload contains "SOL "'
 }
+
+# ---------------------------------------------------------------- what looks like it
+
+# says HOST PORT OCTETS: a server that sends this to whoever comes, once.
+says() {
+    printf "$3" >"$TMP/says-$2"
+    start "$1" sh -c "exec nc -l -N $2 <'$TMP/says-$2'"
+    listening "$1" "$2"
+}
+# tells HOST ADDRESS PORT OCTETS [options of nc]
+tells() { at "$1" sh -c "printf '$4' | timeout 2 nc ${5:--N} $2 $3" >/dev/null 2>&1 || true; }
+
+scenario benign/remote-look-alikes look_alikes benign/remote-look-alikes.pcapng \
+    'Hard: nc between 10.20.0.21 and 10.20.0.11 says what begins almost as remote control does, on its ports: a frame of MP3 on 23, syslog on 514, text on 4000, 5900, 6000 and 7000, a structure of small numbers on 4899, an unanswered query on UDP 177.'
+look_alikes() {
+    remote_lab
+    deb netcat-openbsd
+    says web01 23 '\377\373\040\144\000\017\360\000\000\151\000\000'
+    says web01 514 ''
+    says web01 4000 'NXD is not spoken here\n'
+    says web01 5900 'REDQUEEN is not at home\n'
+    says web01 6000 'l\0login: '
+    says web01 7000 'FROM another time\n'
+    says web01 4899 '\001\000\000\000\001\000\000\000\011\011'
+    capture
+    tells pc21 10.20.0.11 23 ''
+    tells pc21 10.20.0.11 514 '<13>Nov 24 10:00:00 pc21 su: session opened\n'
+    tells pc21 10.20.0.11 4000 'NXSH, hello?\n'
+    tells pc21 10.20.0.11 5900 'hello\n'
+    tells pc21 10.20.0.11 6000 'BEGIN\n'
+    tells pc21 10.20.0.11 7000 'open the door, please\n'
+    tells pc21 10.20.0.11 4899 '\001\000\000\000\001\000\000\000\010\011'
+    tells pc21 10.20.0.11 177 '\000\001\000\002\000\001\000' '-u -w 1'
+    capture_end
+    save "$FILE"
+    expect 'tcp.payload contains "REDQUEEN"'
+    expect 'udp.dstport == 177'
+}

@@ -303,3 +303,24 @@ gsocket() {
     expect 'tcp.dstport == 443 && tcp.payload[0:3] == 01:01:03'
     expect 'dns.qry.name contains "gs.thc.org"'
 }
+
+# ---------------------------------------------------------------- yamux
+
+scenario tunnels/yamux-reverse yamux_reverse tunnels/yamux-reverse.pcapng \
+    'An agent on 10.20.0.11 dials 198.51.100.60:8081; over yamux in clear the other end opens streams and asks the web server of 10.20.0.11 through them. The program is our own, the library hashicorp/yamux.' \
+    tunnel.yamux
+yamux_reverse() {
+    tunnel_lab
+    deb golang-github-hashicorp-yamux-dev
+    made_with "lab/yamux-pair.go"
+    GO111MODULE=off GOPATH=/usr/share/gocode GOCACHE=$TMP/go go build -o "$TMP/yamux-pair" "$HERE/yamux-pair.go"
+    web_server web01 8000
+    start edge "$TMP/yamux-pair" listen 198.51.100.60:8081
+    listening edge 8081
+    capture
+    start web01 "$TMP/yamux-pair" agent 198.51.100.60:8081 127.0.0.1:8000
+    sleep 2
+    capture_end
+    save "$FILE"
+    expect 'ip.src == 198.51.100.60 && tcp.payload[0:4] == 00:01:00:01'
+}

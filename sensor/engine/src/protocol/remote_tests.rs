@@ -233,7 +233,7 @@ fn yamux_with_something_else_in_it() {
                 b"\0\x01\0\x02\0\0\0\x02\0\0\0\0\0\x02\0\x01\0\0\0\0\0\0\0\x05",
             ),
         ],
-        &["yamux resp"],
+        &["yamux orig streams_opened_by=resp"],
     );
 }
 

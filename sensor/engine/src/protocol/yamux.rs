@@ -53,7 +53,13 @@ impl Marked for Yamux {
         }
     }
 
+    /// The agent of a tunnel dials out, whichever side opens the streams.
     fn end(&mut self) -> Option<Mark> {
-        Some(Mark::new(self.opener?, Vec::new()))
+        let opener = match self.opener? {
+            Side::Originator => "orig",
+            Side::Responder => "resp",
+        };
+        let details = vec![("streams_opened_by", opener.to_owned())];
+        Some(Mark::new(Side::Originator, details))
     }
 }
