@@ -5,6 +5,7 @@
 //! | [`cli`] | what a user is told, and by which exit code |
 //! | [`corpus`] | what is found in third-party captures whose truth is known (only where `TERRIER_CORPUS` names them) |
 //! | [`cut`] | whether the facts depend on how TCP cut the octets |
+//! | [`doctor`] | whether the doctor finds what is wrong with a capture |
 //! | [`deploy`] | whether systemd and Prometheus take the files of `deploy/`, and the rules fire |
 //! | [`fuzz_bodies`] | whether the laws of the fuzz targets hold for the payloads of real captures |
 //! | [`golden`] | what is said about each capture of `pcaps/`, octet by octet |
@@ -17,6 +18,7 @@ mod cli;
 mod corpus;
 mod cut;
 mod deploy;
+mod doctor;
 mod fuzz_bodies;
 mod golden;
 mod live;

@@ -22,6 +22,8 @@ pub enum Command {
     Read(ReadArgs),
     /// Watch interfaces; serves /metrics, /healthz and /readyz
     Run(RunArgs),
+    /// Say what this sensor can and cannot see here, and the fix for each point
+    Doctor(DoctorArgs),
 }
 
 /// What `read` and `run` share.
@@ -99,6 +101,38 @@ pub struct RunArgs {
     /// What `read` takes too.
     #[command(flatten)]
     pub shared: Shared,
+}
+
+/// `terrier doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Captures (pcap or pcapng, plain, .gz or .zst), folders of them, or '-'
+    #[arg(
+        value_name = "PATH",
+        required_unless_present = "interface",
+        conflicts_with = "interface"
+    )]
+    pub paths: Vec<PathBuf>,
+
+    /// An interface to look at instead
+    #[arg(short = 'i', long = "interface", value_name = "IFACE")]
+    pub interface: Option<String>,
+
+    /// How long to look at the interface
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub seconds: u64,
+
+    /// A network that is inside; repeat it for several. Replaces the default (private, shared, link-local, loopback)
+    #[arg(long = "home-net", value_name = "CIDR", value_parser = home_net)]
+    pub home_net: Vec<IpNet>,
+
+    /// The filter of libpcap you mean to use: what it would miss is told
+    #[arg(long, value_name = "BPF")]
+    pub filter: Option<String>,
+
+    /// Write one JSON object instead of text
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// A kind of record.

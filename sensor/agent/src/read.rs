@@ -37,7 +37,7 @@ pub fn read(args: &ReadArgs) -> anyhow::Result<ExitCode> {
     let sink = output::open(shared, names, Manner::AtTheEnd)?;
     let seed = setup::seed();
     let judge = Judge::new(JudgeConfig {
-        home: setup::home(shared),
+        home: setup::home(&shared.home_net),
         signatures: Arc::clone(&signatures),
         workers: shared.workers,
         seed,

@@ -43,7 +43,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let limits = Limits::default();
     let seed = setup::seed();
     let judge = Judge::new(JudgeConfig {
-        home: setup::home(shared),
+        home: setup::home(&shared.home_net),
         signatures: Arc::clone(&signatures),
         workers: shared.workers,
         seed,

@@ -5,6 +5,7 @@ use std::hash::{BuildHasher, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use ipnet::IpNet;
 use terrier_engine::HomeNetworks;
 use terrier_engine::signature::Signatures;
 
@@ -14,11 +15,11 @@ use crate::telemetry::Telemetry;
 
 /// The home networks: those that were given, else the default.
 #[must_use]
-pub fn home(shared: &Shared) -> HomeNetworks {
-    if shared.home_net.is_empty() {
+pub fn home(given: &[IpNet]) -> HomeNetworks {
+    if given.is_empty() {
         HomeNetworks::default()
     } else {
-        HomeNetworks::new(shared.home_net.clone())
+        HomeNetworks::new(given.to_vec())
     }
 }
 

@@ -24,6 +24,7 @@
     clippy::panic
 )]
 
+mod checksum;
 pub mod decap;
 pub mod dhcp;
 pub mod dns;
@@ -51,6 +52,7 @@ pub mod xdmcp;
 pub mod xpra;
 pub mod yamux;
 
+pub use checksum::{Checksum, checksum};
 pub use reader::Reader;
 pub use step::{Side, Step, Violation};
 #[cfg(any(test, feature = "testing"))]
