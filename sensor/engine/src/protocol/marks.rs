@@ -61,8 +61,11 @@ pub(crate) enum Reading {
     Known(Mark),
     /// It is sure, and so many octets were read: what follows on both sides is another protocol from its first octet.
     Carries(usize, Mark),
-    /// It is not this protocol after all.
+    /// It is not this protocol after all, and the flow is given up.
     Refused(&'static str),
+    /// It is not this protocol after all: over UDP the datagrams that follow are looked at anew. For machines that begin
+    /// on a guess.
+    Mistaken,
 }
 
 /// What a machine is sure of.
@@ -109,15 +112,16 @@ pub(crate) enum Speaker {
 
 /// The registry's row of a protocol over TCP.
 pub(crate) const fn over_tcp<M: Marked>() -> Protocol {
-    protocol::<M>(Transport::Tcp)
+    over::<M>(Transport::Tcp)
 }
 
 /// The registry's row of a protocol over UDP.
 pub(crate) const fn over_udp<M: Marked>() -> Protocol {
-    protocol::<M>(Transport::Udp)
+    over::<M>(Transport::Udp)
 }
 
-const fn protocol<M: Marked>(transport: Transport) -> Protocol {
+/// The registry's row of a protocol over any transport.
+pub(crate) const fn over<M: Marked>(transport: Transport) -> Protocol {
     Protocol {
         name: M::NAME,
         transport,
@@ -163,6 +167,8 @@ impl<M: Marked> super::Session for Session<M> {
                 Progress::Carries(used)
             }
             Reading::Refused(why) => Progress::Violated(why),
+            Reading::Mistaken if emit.flow().transport == Transport::Tcp => Progress::Finished,
+            Reading::Mistaken => Progress::Carries(octets.len()),
         }
     }
 
