@@ -29,7 +29,7 @@ impl Marked for Xdmcp {
         let Some(message) = xdmcp::message(octets) else {
             self.strange += 1;
             return if self.strange > MAX_STRANGE {
-                Reading::Refused("no message of XDMCP")
+                Reading::Mistaken
             } else {
                 Reading::More(octets.len())
             };
