@@ -26,7 +26,9 @@ macro_rules! folders {
     };
 }
 
-folders!(benign, hosts, ngrok, rdp, remote, tunnels, vnc);
+folders!(
+    benign, hosts, ngrok, proxy, quic, rdp, remote, ssh, tunnels, vnc
+);
 
 #[test]
 fn no_folder_of_captures_is_left_out() {

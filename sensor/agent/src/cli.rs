@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 
+use crate::capture::Moment;
+
 /// Finds the remote control nobody asked for: tunnels such as ngrok, VNC sessions, exposed RDP.
 #[derive(Debug, Parser)]
 #[command(name = "terrier", version, about, long_about = None, max_term_width = 100)]
@@ -81,6 +83,23 @@ pub struct ReadArgs {
     /// Captures (pcap or pcapng, plain, .gz or .zst), folders of them, or '-'
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
+
+    /// Look only at packets from this time on: 2026-11-24T10:00:00Z (or +01:00), 2026-11-24 (UTC), seconds since 1970, or
+    /// +90s, +1h30m after the first packet
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<Moment>,
+
+    /// Look only at packets before this time: --since 2026-11-23 --until 2026-11-24 is one day
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<Moment>,
+
+    /// Look at each capture by itself: its own flows, names, alerts and counts, and "capture" in each record
+    #[arg(long)]
+    pub separate: bool,
+
+    /// Go on reading captures that grow, and new ones in folders, until SIGINT or SIGTERM
+    #[arg(long, conflicts_with = "separate")]
+    pub follow: bool,
 
     /// What `run` takes too.
     #[command(flatten)]

@@ -12,11 +12,14 @@
 //! | [`dhcp`], [`netbios`] | what hosts call themselves |
 //! | [`http`] | the heads of HTTP/1 requests and answers |
 //! | [`tls`] | the clear part of a TLS handshake, JA3 and JA4 |
+//! | [`quic`] | the hello in QUIC Initial packets |
 //! | [`rfb`] | the handshake of RFB (VNC) |
 //! | [`rdp`] | the clear part of RDP: X.224, negotiation, MCS |
 //! | [`teamviewer`], [`rustdesk`], [`radmin`], [`nomachine`] | how remote control begins: enough to know it |
 //! | [`xdmcp`], [`x11`], [`xpra`], [`telnet`], [`rsh`] | remote sessions in clear |
 //! | [`frp`], [`rathole`], [`yamux`] | how reverse tunnels in clear begin |
+//! | [`ssh`] | identification and key exchange of SSH, hassh |
+//! | [`socks`] | what a client asks of a SOCKS proxy, and its answer |
 #![deny(
     clippy::indexing_slicing,
     clippy::unwrap_used,
@@ -35,6 +38,7 @@ pub mod link;
 pub mod net;
 pub mod netbios;
 pub mod nomachine;
+pub mod quic;
 pub mod radmin;
 pub mod rathole;
 pub mod rdp;
@@ -42,6 +46,8 @@ mod reader;
 pub mod rfb;
 pub mod rsh;
 pub mod rustdesk;
+pub mod socks;
+pub mod ssh;
 mod step;
 pub mod teamviewer;
 pub mod telnet;

@@ -4,13 +4,16 @@
 //! sees, why it matters, what also looks like this.
 
 mod kind;
+mod proxy;
 mod rdp;
 mod severity;
+mod ssh;
 mod tool;
 mod vnc;
 
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -21,11 +24,13 @@ use crate::signature::Signatures;
 pub use severity::{Confidence, Grade, Severity};
 
 /// Every detection, in the order the documentation lists them.
-pub(crate) fn all(signatures: std::sync::Arc<Signatures>) -> Vec<Box<dyn Detection>> {
+pub(crate) fn all(signatures: Arc<Signatures>) -> Vec<Box<dyn Detection>> {
     vec![
-        Box::new(tool::Tools::new(signatures)),
+        Box::new(tool::Tools::new(Arc::clone(&signatures))),
         Box::new(vnc::Vnc),
         Box::new(rdp::Rdp::default()),
+        Box::new(ssh::Ssh),
+        Box::new(proxy::Proxy::new(signatures)),
     ]
 }
 

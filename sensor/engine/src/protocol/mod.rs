@@ -9,6 +9,7 @@ mod http;
 mod marks;
 mod netbios;
 mod nomachine;
+mod quic;
 mod radmin;
 mod rathole;
 mod rdp;
@@ -17,6 +18,9 @@ mod remote_tests;
 mod rfb;
 mod rsh;
 mod rustdesk;
+mod socks;
+mod ssdp;
+mod ssh;
 mod talk;
 mod teamviewer;
 mod telnet;
@@ -76,6 +80,7 @@ pub(crate) const ALL: &[Protocol] = &[
     http::PROTOCOL,
     rfb::PROTOCOL,
     rdp::PROTOCOL,
+    ssh::PROTOCOL,
     dns::OVER_TCP,
     nomachine::PROTOCOL,
     teamviewer::OVER_TCP,
@@ -88,10 +93,14 @@ pub(crate) const ALL: &[Protocol] = &[
     frp::PROTOCOL,
     yamux::PROTOCOL,
     rathole::PROTOCOL,
+    socks::PROTOCOL,
+    // Its version is four octets that DNS has never: even on the port of DNS there is no doubt.
+    quic::PROTOCOL,
     dns::OVER_UDP,
     teamviewer::OVER_UDP,
     rustdesk::OVER_UDP,
     xdmcp::PROTOCOL,
+    ssdp::PROTOCOL,
     dhcp::PROTOCOL,
     netbios::PROTOCOL,
 ];
@@ -147,6 +156,12 @@ pub(crate) trait Session: Send {
 
     /// The flow ended, or its input did: whatever is pending is emitted now.
     fn end(&mut self, emit: &mut Emit<'_>);
+
+    /// Octets that it keeps of what it was fed, for the bound of all flows together. A session over datagrams says so,
+    /// for nobody else keeps what it waits for; small fixed state need not be told.
+    fn held(&self) -> usize {
+        0
+    }
 }
 
 /// How a session goes on.
