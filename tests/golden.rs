@@ -27,7 +27,8 @@ macro_rules! folders {
 }
 
 folders!(
-    benign, hosts, ngrok, proxy, quic, rdp, remote, ssh, tunnels, vnc
+    benign, dtls, hosts, http2, ngrok, proxy, quic, rdp, remote, ssh, stun, tls, tunnels, vnc,
+    websocket
 );
 
 #[test]

@@ -11,15 +11,22 @@
 //! | [`dns`] | DNS messages over UDP and TCP |
 //! | [`dhcp`], [`netbios`] | what hosts call themselves |
 //! | [`http`] | the heads of HTTP/1 requests and answers |
+//! | [`http2`] | the requests, answers and bodies of HTTP/2 in clear |
+//! | [`websocket`] | the frames of an upgraded connection, inflated |
 //! | [`tls`] | the clear part of a TLS handshake, JA3 and JA4 |
 //! | [`quic`] | the hello in QUIC Initial packets |
 //! | [`rfb`] | the handshake of RFB (VNC) |
 //! | [`rdp`] | the clear part of RDP: X.224, negotiation, MCS |
+//! | [`ssh`] | identification and key exchange of SSH, hassh |
+//! | [`socks`] | what a client asks of a SOCKS proxy, and its answer |
+//! | [`dtls`] | the same over datagrams |
+//! | [`stun`] | STUN and TURN |
+//! | [`rfb`] | the handshake of RFB (VNC) |
+//! | [`rdp`] | the clear part of RDP: X.224, negotiation, MCS |
+//! | [`rdpudp`] | RDP's own transport over UDP |
 //! | [`teamviewer`], [`rustdesk`], [`radmin`], [`nomachine`] | how remote control begins: enough to know it |
 //! | [`xdmcp`], [`x11`], [`xpra`], [`telnet`], [`rsh`] | remote sessions in clear |
 //! | [`frp`], [`rathole`], [`yamux`] | how reverse tunnels in clear begin |
-//! | [`ssh`] | identification and key exchange of SSH, hassh |
-//! | [`socks`] | what a client asks of a SOCKS proxy, and its answer |
 #![deny(
     clippy::indexing_slicing,
     clippy::unwrap_used,
@@ -27,13 +34,16 @@
     clippy::panic
 )]
 
+mod base64;
 mod checksum;
 pub mod decap;
 pub mod dhcp;
 pub mod dns;
+pub mod dtls;
 pub mod frp;
 pub mod fuzzing;
 pub mod http;
+pub mod http2;
 pub mod link;
 pub mod net;
 pub mod netbios;
@@ -42,6 +52,7 @@ pub mod quic;
 pub mod radmin;
 pub mod rathole;
 pub mod rdp;
+pub mod rdpudp;
 mod reader;
 pub mod rfb;
 pub mod rsh;
@@ -49,10 +60,12 @@ pub mod rustdesk;
 pub mod socks;
 pub mod ssh;
 mod step;
+pub mod stun;
 pub mod teamviewer;
 pub mod telnet;
 pub mod tls;
 pub mod transport;
+pub mod websocket;
 pub mod x11;
 pub mod xdmcp;
 pub mod xpra;
