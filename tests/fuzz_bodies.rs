@@ -62,6 +62,22 @@ fn laws_of_rdp_hold_for_real_conversations() {
 }
 
 #[test]
+fn laws_of_remote_openings_hold_for_real_conversations() {
+    // The size of the pieces, then what each side said in turn, the beginning only: it is the openings that are read.
+    let seeds = conversations().into_iter().map(|turns| {
+        let mut seed = vec![9];
+        for (index, (_, octets)) in turns.iter().take(8).enumerate() {
+            if index > 0 {
+                seed.push(0xfe);
+            }
+            seed.extend_from_slice(&octets[..octets.len().min(600)]);
+        }
+        seed
+    });
+    check(fuzzing::remote, seeds);
+}
+
+#[test]
 fn laws_of_rfb_hold_for_real_conversations() {
     // Before each piece an octet: who sends (0 the server), no gap, how long.
     let seeds = conversations().into_iter().map(|turns| {

@@ -257,3 +257,70 @@ scenario tunnels/cloudflared-quick-tunnel-name 'endpoint api.trycloudflare.com' 
 scenario tunnels/cloudflared-endpoint 'endpoint some-four-random-words.trycloudflare.com' tunnels/cloudflared-endpoint.pcapng \
     'curl on 10.20.0.11 visits https://some-four-random-words.trycloudflare.com (198.51.100.60:443): a visit, no agent.' \
     tunnel.cloudflared.endpoint
+
+# ---------------------------------------------------------------- rathole
+
+scenario tunnels/rathole rathole tunnels/rathole.pcapng \
+    'rathole on 10.20.0.11 offers its port 8000 through its server 198.51.100.60:2333, in clear: control channel, data channels opened ahead, one visitor.' \
+    tunnel.rathole
+rathole() {
+    tunnel_lab
+    host visitor 203.0.113.70
+    deb curl
+    made_with 'rathole (crates.io) '"$("$TOOLS/cargo/bin/rathole" --version | sed -n 's/^Build Version: *//p')"
+    printf '[server]\nbind_addr = "198.51.100.60:2333"\ndefault_token = "opensesame"\n[server.services.web]\nbind_addr = "198.51.100.60:5202"\n' >"$TMP/server.toml"
+    printf '[client]\nremote_addr = "198.51.100.60:2333"\ndefault_token = "opensesame"\n[client.services.web]\nlocal_addr = "127.0.0.1:8000"\n' >"$TMP/client.toml"
+    web_server web01 8000
+    start edge "$TOOLS/cargo/bin/rathole" "$TMP/server.toml"
+    listening edge 2333
+    capture -B 16384   # eight channels are opened within a millisecond
+    start web01 "$TOOLS/cargo/bin/rathole" "$TMP/client.toml"
+    listening edge 5202
+    quietly 5 visitor curl -s http://198.51.100.60:5202/
+    sleep 1
+    capture_end
+    save "$FILE"
+    expect 'tcp.dstport == 2333 && tcp.payload[0:5] == 01:00:00:00:01'
+    refuse 'tcp.analysis.lost_segment || tcp.analysis.ack_lost_segment'
+}
+
+# ---------------------------------------------------------------- gsocket
+
+scenario tunnels/gsocket-no-answer gsocket tunnels/gsocket-no-answer.pcapng \
+    'gs-netcat on 10.20.0.11 looks up its relay below gs.thc.org and listens for its operator on 198.51.100.60:443; the listener there is no relay and says nothing.' \
+    tunnel.gsocket
+gsocket() {
+    tunnel_lab
+    deb gsocket
+    record 'address=/gs.thc.org/198.51.100.60'
+    resolver
+    start edge nc -lk 443
+    listening edge 443
+    capture
+    quietly 3 web01 gs-netcat -s OpenSesameOpenSesame -l -q -e /bin/false
+    capture_end
+    save "$FILE"
+    expect 'tcp.dstport == 443 && tcp.payload[0:3] == 01:01:03'
+    expect 'dns.qry.name contains "gs.thc.org"'
+}
+
+# ---------------------------------------------------------------- yamux
+
+scenario tunnels/yamux-reverse yamux_reverse tunnels/yamux-reverse.pcapng \
+    'An agent on 10.20.0.11 dials 198.51.100.60:8081; over yamux in clear the other end opens streams and asks the web server of 10.20.0.11 through them. The program is our own, the library hashicorp/yamux.' \
+    tunnel.yamux
+yamux_reverse() {
+    tunnel_lab
+    deb golang-github-hashicorp-yamux-dev
+    made_with "lab/yamux-pair.go"
+    GO111MODULE=off GOPATH=/usr/share/gocode GOCACHE=$TMP/go go build -o "$TMP/yamux-pair" "$HERE/yamux-pair.go"
+    web_server web01 8000
+    start edge "$TMP/yamux-pair" listen 198.51.100.60:8081
+    listening edge 8081
+    capture
+    start web01 "$TMP/yamux-pair" agent 198.51.100.60:8081 127.0.0.1:8000
+    sleep 2
+    capture_end
+    save "$FILE"
+    expect 'ip.src == 198.51.100.60 && tcp.payload[0:4] == 00:01:00:01'
+}

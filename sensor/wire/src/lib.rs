@@ -24,6 +24,9 @@
 //! | [`rfb`] | the handshake of RFB (VNC) |
 //! | [`rdp`] | the clear part of RDP: X.224, negotiation, MCS |
 //! | [`rdpudp`] | RDP's own transport over UDP |
+//! | [`teamviewer`], [`rustdesk`], [`radmin`], [`nomachine`] | how remote control begins: enough to know it |
+//! | [`xdmcp`], [`x11`], [`xpra`], [`telnet`], [`rsh`] | remote sessions in clear |
+//! | [`frp`], [`rathole`], [`yamux`] | how reverse tunnels in clear begin |
 #![deny(
     clippy::indexing_slicing,
     clippy::unwrap_used,
@@ -37,24 +40,36 @@ pub mod decap;
 pub mod dhcp;
 pub mod dns;
 pub mod dtls;
+pub mod frp;
 pub mod fuzzing;
 pub mod http;
 pub mod http2;
 pub mod link;
 pub mod net;
 pub mod netbios;
+pub mod nomachine;
 pub mod quic;
+pub mod radmin;
+pub mod rathole;
 pub mod rdp;
 pub mod rdpudp;
 mod reader;
 pub mod rfb;
+pub mod rsh;
+pub mod rustdesk;
 pub mod socks;
 pub mod ssh;
 mod step;
 pub mod stun;
+pub mod teamviewer;
+pub mod telnet;
 pub mod tls;
 pub mod transport;
 pub mod websocket;
+pub mod x11;
+pub mod xdmcp;
+pub mod xpra;
+pub mod yamux;
 
 pub use checksum::{Checksum, checksum};
 pub use reader::Reader;

@@ -338,14 +338,25 @@ fn finding(fact: &Observation, sign: &Sign<'_>, meaning: Meaning, direction: Dir
             format!("Visit to an endpoint of {}", tool.title),
         ),
     };
+    let session = is_session(sign, meaning);
     let title = if meaning == Meaning::Agent && sign.grade == Grade::Name {
         format!("Look-up of a name that {} uses", tool.title)
+    } else if session {
+        match direction {
+            Direction::Outbound => format!("Connection of {}", tool.title),
+            _ => format!("Session of {}", tool.title),
+        }
     } else {
         title
     };
+    // Whoever on the internet opened a session to a server inside may be at its desk now.
     let (severity, arithmetic) = Sum {
         base,
-        inbound: 0,
+        inbound: match (session, base) {
+            (false, _) => 0,
+            (true, Severity::Info) => 2,
+            (true, _) => 1,
+        },
         outbound: 0,
     }
     .of(direction);
@@ -383,19 +394,28 @@ fn finding(fact: &Observation, sign: &Sign<'_>, meaning: Meaning, direction: Dir
         "against the home networks",
     ));
     reasons.push(arithmetic);
+    // As of VNC and RDP: the server of a session is controlled, unless it is one to the internet; of anything else, whoever
+    // runs the tool is. A peer has a port where it serves.
+    let (victim, peer, port) = match sign.server {
+        Some(server) if session && direction != Direction::Outbound => {
+            (server, Some(sign.client), None)
+        }
+        server => (
+            sign.client,
+            server,
+            server.map(|server| server.port).filter(|&port| port != 0),
+        ),
+    };
     Finding {
         detection: Cow::Owned(detection),
         title,
         at_ns: fact.at_ns,
         flow: fact.flow,
         frames: fact.frames.clone(),
-        victim: sign.client.ip,
+        victim: victim.ip,
         peer: Peer {
-            ip: sign.server.map(|server| server.ip),
-            port: sign
-                .server
-                .map(|server| server.port)
-                .filter(|&port| port != 0),
+            ip: peer.map(|peer| peer.ip),
+            port,
             name: sign.name.clone(),
         },
         subject: Subject::Tool(tool.id.clone()),
@@ -419,6 +439,20 @@ fn finding(fact: &Observation, sign: &Sign<'_>, meaning: Meaning, direction: Dir
             Meaning::Visit => VISIT.iter().map(|&step| Cow::Borrowed(step)).collect(),
         },
     }
+}
+
+/// Whether a sign shows remote control between its two ends: behind a name may stand a proxy.
+fn is_session(sign: &Sign<'_>, meaning: Meaning) -> bool {
+    meaning == Meaning::Agent
+        && sign.hit.tool.class == signature::Class::Remote
+        && matches!(
+            sign.hit.entry.kind,
+            signature::Kind::Protocol
+                | signature::Kind::Octets
+                | signature::Kind::Alpn
+                | signature::Kind::CertSubject
+                | signature::Kind::CertIssuer
+        )
 }
 
 fn severity_of(tool: &signature::Tool) -> Severity {

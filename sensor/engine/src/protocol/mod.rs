@@ -5,20 +5,35 @@ mod dns;
 mod dtls;
 mod emit;
 mod exchange;
+mod frp;
 mod http;
 mod http2;
+mod marks;
 mod netbios;
+mod nomachine;
 mod quic;
+mod radmin;
+mod rathole;
 mod rdp;
 mod rdp_udp;
+#[cfg(test)]
+mod remote_tests;
 mod rfb;
+mod rsh;
+mod rustdesk;
 mod socks;
 mod ssdp;
 mod ssh;
 mod stun;
 mod talk;
+mod teamviewer;
+mod telnet;
 mod tls;
 mod websocket;
+mod x11;
+mod xdmcp;
+mod xpra;
+mod yamux;
 
 use std::num::NonZeroU8;
 
@@ -78,11 +93,25 @@ pub(crate) const ALL: &[Protocol] = &[
     ssh::PROTOCOL,
     socks::PROTOCOL,
     dns::OVER_TCP,
+    nomachine::PROTOCOL,
+    teamviewer::OVER_TCP,
+    radmin::PROTOCOL,
+    rustdesk::OVER_TCP,
+    telnet::PROTOCOL,
+    x11::PROTOCOL,
+    xpra::PROTOCOL,
+    rsh::PROTOCOL,
+    frp::PROTOCOL,
+    yamux::PROTOCOL,
+    rathole::PROTOCOL,
     stun::OVER_TCP,
     stun::SIZED,
     // Its version is four octets that DNS has never: even on the port of DNS there is no doubt.
     quic::PROTOCOL,
     dns::OVER_UDP,
+    teamviewer::OVER_UDP,
+    rustdesk::OVER_UDP,
+    xdmcp::PROTOCOL,
     stun::OVER_UDP,
     dtls::PROTOCOL,
     rdp_udp::PROTOCOL,

@@ -25,6 +25,7 @@ pub(super) fn check(kind: Kind, value: &str) -> Result<(), &'static str> {
         }
         Kind::SshBanner => Open::parse(value).map(|_| ()),
         Kind::CertSubject | Kind::CertIssuer => match value.split_once('=') {
+            Some((_, text)) if text.contains('*') => Open::parse(text).map(|_| ()),
             Some((name, text)) if !name.is_empty() && !text.is_empty() => Ok(()),
             _ => Err("write one attribute, such as O=Example Inc"),
         },
@@ -88,7 +89,8 @@ pub(super) fn port(value: &str) -> Option<(&str, u16)> {
     matches!(transport, "tcp" | "udp").then_some((transport, port))
 }
 
-/// Whether one attribute of a name in RFC 4514 form is `value`, such as `O=ngrok Inc`.
+/// Whether one attribute of a name in RFC 4514 form is `value`, such as `O=ngrok Inc`, or begins as a value that ends in
+/// `*`.
 pub(super) fn has_attribute(name: &str, value: &str) -> bool {
     let mut escaped = false;
     // A comma or plus behind a backslash belongs to the text (RFC 4514, section 2.4).
@@ -97,7 +99,15 @@ pub(super) fn has_attribute(name: &str, value: &str) -> bool {
         escaped = !escaped && character == '\\';
         ends
     })
-    .any(|attribute| attribute.trim().eq_ignore_ascii_case(value))
+    .any(|attribute| {
+        let attribute = attribute.trim();
+        match value.strip_suffix('*') {
+            None => attribute.eq_ignore_ascii_case(value),
+            Some(start) => attribute
+                .get(..start.len())
+                .is_some_and(|found| found.eq_ignore_ascii_case(start) && attribute != found),
+        }
+    })
 }
 
 /// A text, whole or, with `*` at its end, the start of one.
@@ -315,6 +325,9 @@ mod tests {
         assert!(!has_attribute("CN=a\\,O=ngrok Inc", "O=ngrok Inc"));
         assert!(has_attribute("CN=a\\\\,O=ngrok Inc", "O=ngrok Inc"));
         assert!(!has_attribute("O=ngrok Inc.", "O=ngrok Inc"));
+        assert!(has_attribute("O=x,CN=Root-1a2b", "CN=root-*"));
+        assert!(!has_attribute("O=x,CN=Root-", "CN=Root-*"));
+        assert!(!has_attribute("CN=My Root-1a2b", "CN=Root-*"));
     }
 
     #[test]

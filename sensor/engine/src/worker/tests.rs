@@ -269,10 +269,10 @@ fn finds_tls_behind_a_preamble_of_both_sides() {
 
 #[test]
 fn finds_tls_behind_a_line_that_could_open_something_else() {
-    // The first two letters of NoMachine's banner may be the length of a DNS message.
+    // The first two letters of such a banner may be the length of a DNS message.
     let mut tcp = Tcp::open(4000);
-    tcp.say(0, b"NXSH-8.10.1\n")
-        .say(1, b"NXD-8.10.1\n")
+    tcp.say(0, b"NXTO-8.10.1\n")
+        .say(1, b"NXTD-8.10.1\n")
         .say(0, &hello());
     assert_eq!(protocols(&run(&tcp.frames).0), ["tls"]);
 }
