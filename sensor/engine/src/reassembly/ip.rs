@@ -36,6 +36,7 @@ struct Open {
     whole_len: Option<u32>,
     have: u32,
     fragments: u32,
+    packets: u32,
     on_wire: u64,
     since_ns: i64,
 }
@@ -45,8 +46,8 @@ struct Open {
 pub(crate) struct Whole {
     /// Its payload: a transport header and what follows.
     pub(crate) payload: Vec<u8>,
-    /// How many fragments it came in.
-    pub(crate) fragments: u32,
+    /// How many packets it came in.
+    pub(crate) packets: u32,
     /// Octets of all of them on the wire, IP headers included.
     pub(crate) on_wire: u64,
     /// Protocol of the payload.
@@ -65,8 +66,14 @@ impl Fragments {
         }
     }
 
-    /// Takes a fragment; answers the packet when it was the last one missing.
-    pub(crate) fn add(&mut self, ip: &Ip<'_>, fragment: Fragment, at_ns: i64) -> Option<Whole> {
+    /// Takes a fragment, which itself came in so many packets; answers the whole when it was the last one missing.
+    pub(crate) fn add(
+        &mut self,
+        ip: &Ip<'_>,
+        fragment: Fragment,
+        at_ns: i64,
+        (packets, on_wire): (u32, u64),
+    ) -> Option<Whole> {
         self.forget(at_ns);
         let len = u32::try_from(ip.payload.len()).ok()?;
         let end = fragment.offset + len;
@@ -93,7 +100,8 @@ impl Fragments {
         }
         let open = self.open.get_mut(&key)?;
         let (kept, conflict) = open.add(fragment, ip.payload);
-        open.on_wire += u64::from(ip.total_len);
+        open.on_wire += on_wire;
+        open.packets = open.packets.saturating_add(packets);
         self.octets += kept;
         self.conflicts += u64::from(conflict);
         if open.fragments > MAX_FRAGMENTS {
@@ -107,7 +115,7 @@ impl Fragments {
         let open = self.drop_packet(key)?;
         Some(Whole {
             payload: open.pieces.into_values().flatten().collect(),
-            fragments: open.fragments,
+            packets: open.packets,
             on_wire: open.on_wire,
             protocol: ip.protocol,
         })
@@ -203,8 +211,11 @@ mod tests {
             payload,
             payload_len: payload.len() as u32,
             total_len: payload.len() as u32 + 20,
+            authenticated: false,
         }
     }
+
+    const ONE: (u32, u64) = (1, 28);
 
     fn piece(id: u32, offset: u32, more: bool) -> Fragment {
         Fragment { id, offset, more }
@@ -213,22 +224,30 @@ mod tests {
     #[test]
     fn puts_fragments_together_in_reverse() {
         let mut fragments = Fragments::new(1);
-        assert_eq!(fragments.add(&ip(b"tail"), piece(7, 16, false), 0), None);
-        assert_eq!(fragments.add(&ip(b"middle.."), piece(7, 8, true), 0), None);
+        assert_eq!(
+            fragments.add(&ip(b"tail"), piece(7, 16, false), 0, ONE),
+            None
+        );
+        assert_eq!(
+            fragments.add(&ip(b"middle.."), piece(7, 8, true), 0, ONE),
+            None
+        );
         let whole = fragments
-            .add(&ip(b"the head"), piece(7, 0, true), 0)
+            .add(&ip(b"the head"), piece(7, 0, true), 0, ONE)
             .unwrap();
         assert_eq!(whole.payload, b"the headmiddle..tail");
-        assert_eq!((whole.fragments, whole.on_wire), (3, 80));
+        assert_eq!((whole.packets, whole.on_wire), (3, 84));
         assert_eq!(fragments.octets, 0);
     }
 
     #[test]
     fn the_first_octets_win_where_fragments_overlap() {
         let mut fragments = Fragments::new(1);
-        fragments.add(&ip(b"AAAAAAAA"), piece(1, 0, true), 0);
-        fragments.add(&ip(b"BBBBBBBBCCCCCCCC"), piece(1, 0, true), 0);
-        let whole = fragments.add(&ip(b"D"), piece(1, 16, false), 0).unwrap();
+        fragments.add(&ip(b"AAAAAAAA"), piece(1, 0, true), 0, ONE);
+        fragments.add(&ip(b"BBBBBBBBCCCCCCCC"), piece(1, 0, true), 0, ONE);
+        let whole = fragments
+            .add(&ip(b"D"), piece(1, 16, false), 0, ONE)
+            .unwrap();
         assert_eq!(whole.payload, b"AAAAAAAACCCCCCCCD");
         assert_eq!(fragments.conflicts, 1);
     }
@@ -237,11 +256,11 @@ mod tests {
     fn holds_its_bounds_under_a_storm_and_forgets_in_time() {
         let mut fragments = Fragments::new(1);
         for id in 0..5000 {
-            fragments.add(&ip(&[0; 1480]), piece(id, 0, true), 0);
+            fragments.add(&ip(&[0; 1480]), piece(id, 0, true), 0, ONE);
         }
         assert!(fragments.open.len() <= MAX_PACKETS && fragments.octets <= MAX_OCTETS + 1480);
         assert_eq!(fragments.given_up, 5000 - MAX_PACKETS as u64);
-        fragments.add(&ip(&[0; 8]), piece(9999, 0, true), PATIENCE_NS + 1);
+        fragments.add(&ip(&[0; 8]), piece(9999, 0, true), PATIENCE_NS + 1, ONE);
         assert_eq!(fragments.open.len(), 1);
     }
 
@@ -250,7 +269,7 @@ mod tests {
         let mut fragments = Fragments::new(1);
         let mut cut = ip(&[0; 8]);
         cut.payload_len = 1480;
-        assert_eq!(fragments.add(&cut, piece(1, 0, true), 0), None);
+        assert_eq!(fragments.add(&cut, piece(1, 0, true), 0, ONE), None);
         assert_eq!((fragments.given_up, fragments.open.len()), (1, 0));
     }
 
@@ -269,7 +288,7 @@ mod tests {
             let mut whole = None;
             for (i, octets) in parts {
                 prop_assert!(whole.is_none());
-                whole = fragments.add(&ip(octets), piece(3, (i * size * 8) as u32, i < last), 0);
+                whole = fragments.add(&ip(octets), piece(3, (i * size * 8) as u32, i < last), 0, ONE);
             }
             prop_assert_eq!(whole.map(|whole| whole.payload), Some(text));
         }
