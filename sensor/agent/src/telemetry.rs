@@ -22,7 +22,6 @@ use terrier_engine::detect::Severity;
 use terrier_engine::signature::{Kind, Signatures};
 use terrier_engine::{Counters, Limits, Undecoded, Verdicts};
 
-
 /// The metrics of a run.
 pub struct Telemetry {
     registry: Registry,

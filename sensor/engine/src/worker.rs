@@ -138,6 +138,7 @@ impl Worker {
         if self.config.index == 0 {
             counters.fragments_given_up = self.fragments.given_up;
             counters.conflicts += self.fragments.conflicts;
+            counters.duplicates += self.fragments.duplicates;
         }
         counters
     }
@@ -301,7 +302,7 @@ impl Worker {
         let mut service = flow.service;
         let transport = Counters::place(identity.transport);
         self.counters.flows_ended[transport] += 1;
-        self.counters.one_sided_flows[transport] += u64::from(!flow.two_sided());
+        self.counters.one_sided_flows[transport] += u64::from(flow.one_sided());
         let place = (flow.phase == Phase::Watched).then_some(flow.conversation);
         self.table.remove(at);
         if let Some(mut conversation) = place.and_then(|place| self.conversations.remove(place)) {

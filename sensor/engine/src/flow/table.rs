@@ -42,6 +42,9 @@ pub(crate) struct Flow {
     pub(crate) short: bool,
     /// Whether it was said that it is the tunnel of an endpoint.
     pub(crate) marked: bool,
+    /// Whether it is the outside of a tunnel: such a flow may well have one direction only, as its senders spread packets
+    /// over source ports, and mirrors do not answer.
+    pub(crate) carries: bool,
 }
 
 /// What a flow's packets are good for.
@@ -130,9 +133,9 @@ impl Flow {
         }
     }
 
-    /// Whether both sides were seen.
-    pub(crate) fn two_sided(&self) -> bool {
-        self.packets.iter().all(|&packets| packets > 0)
+    /// Whether only one side was seen of a flow that ought to have two.
+    pub(crate) fn one_sided(&self) -> bool {
+        !self.carries && self.packets.contains(&0)
     }
 
     /// How long it may be silent, in nanoseconds.
@@ -243,6 +246,7 @@ impl FlowTable {
             oriented: opener.oriented,
             short: false,
             marked: false,
+            carries: false,
         };
         let at = if let Some(at) = self.free.pop() {
             self.slab.0[at as usize] = flow;

@@ -205,6 +205,7 @@ impl Worker {
         flow.packets[side] = flow.packets[side].saturating_add(came.packets);
         flow.bytes[side] += came.on_wire;
         flow.last_ns = flow.last_ns.max(packet.at_ns);
+        flow.carries |= here.stopped.is_some();
         match header {
             Header::Tcp(segment) => self.segment(at, side, segment, packet, facts),
             Header::Udp(datagram) if flow.phase != Phase::Decided => {
@@ -333,6 +334,7 @@ impl Worker {
         });
         let print = print_of(&here.ip, header);
         let flow = self.table.get(at);
+        flow.carries = true;
         let side = flow.side(place.from_low);
         let since_ns = packet.at_ns.saturating_sub(flow.last_ns);
         let twice = flow.prints[side] == print && since_ns <= DUPLICATE_NS;

@@ -5,12 +5,15 @@ use super::{Carrier, Inside, Opened};
 use crate::Reader;
 use crate::link::{Encapsulations, Layers};
 
-/// Flags, reserved or group policy, network (24 bits), reserved.
+/// Flags, reserved or group policy, network (24 bits), reserved. Some put the generic header on this port too.
 pub(super) fn open<'a>(carrier: &Carrier<'a>, layers: &mut Layers) -> Opened<'a> {
     let Some((&[flags, a, b, c, n0, n1, n2, last], frame)) = carrier.payload.split_first_chunk()
     else {
         return Opened::Not;
     };
+    if flags & NEXT_PROTOCOL != 0 {
+        return generic(carrier, layers);
+    }
     // Only the group policy extension fills what was reserved: D and A in the second octet, an id in the next two.
     let group = flags & GROUP != 0;
     let zero = (a, b, c) == (0, 0, 0) || group && a & !0x48 == 0;

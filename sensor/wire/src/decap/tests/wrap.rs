@@ -238,6 +238,16 @@ pub(super) const WRAPPERS: &[Wrapper] = &[
         &["vxlan"],
     ),
     by(
+        "VXLAN GPE with a frame, on the port of VXLAN",
+        |inner| {
+            datagram(
+                4789,
+                &[&[0x0c, 0, 0, 3, 0, 0x10, 0x92, 0], &frame(inner)[..]].concat(),
+            )
+        },
+        &["vxlan"],
+    ),
+    by(
         "Geneve with an option",
         |inner| {
             let header = [

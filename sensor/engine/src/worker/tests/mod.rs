@@ -1,5 +1,7 @@
 //! Packets in, facts out: flows, orientation, order, gaps, fragments, limits.
 
+mod layers;
+
 use etherparse::PacketBuilder;
 use proptest::prelude::*;
 
