@@ -6,6 +6,7 @@
 //! | [`corpus`] | what is found in third-party captures whose truth is known (only where `TERRIER_CORPUS` names them) |
 //! | [`cut`] | whether the facts depend on how TCP cut the octets |
 //! | [`deploy`] | whether systemd and Prometheus take the files of `deploy/`, and the rules fire |
+//! | [`encap`] | what is found inside each encapsulation of `pcaps/encap` |
 //! | [`fuzz_bodies`] | whether the laws of the fuzz targets hold for the payloads of real captures |
 //! | [`golden`] | what is said about each capture of `pcaps/`, octet by octet |
 //! | [`live`] | whether `terrier run` on an interface says what `terrier read` says of a capture (only as root) |
@@ -17,6 +18,7 @@ mod cli;
 mod corpus;
 mod cut;
 mod deploy;
+mod encap;
 mod fuzz_bodies;
 mod golden;
 mod live;

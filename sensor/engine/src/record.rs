@@ -218,6 +218,84 @@ mod tests {
     }
 
     #[test]
+    fn community_ids_of_protocols_without_ports_agree_with_the_reference() {
+        // From `communityid` 1.5 of PyPI, by the author of the specification.
+        for (orig, resp, transport, want) in [
+            // Unreachable, code 1: it has no answer and keeps its direction.
+            (
+                ("10.0.0.1", 3),
+                ("10.0.0.2", 1),
+                Transport::Icmp,
+                "1:gkoOC4ouXvyYq0Ek/WqwbLoqcxM=",
+            ),
+            (
+                ("10.0.0.2", 3),
+                ("10.0.0.1", 1),
+                Transport::Icmp,
+                "1:JHjlyD5IJJjl3wHWOMj46lLWZag=",
+            ),
+            (
+                ("fe80::1", 128),
+                ("fe80::2", 129),
+                Transport::Icmp6,
+                "1:3H+V/JVcqh/phPel5utt4dOKqOU=",
+            ),
+            (
+                ("fe80::2", 129),
+                ("fe80::1", 128),
+                Transport::Icmp6,
+                "1:3H+V/JVcqh/phPel5utt4dOKqOU=",
+            ),
+            (
+                ("fe80::200:86ff:fe05:80da", 135),
+                ("fe80::260:97ff:fe07:69ea", 136),
+                Transport::Icmp6,
+                "1:dGHyGvjMfljg6Bppwm3bg0LO8TY=",
+            ),
+            (
+                ("192.168.170.8", 7),
+                ("192.168.170.56", 80),
+                Transport::Other(132),
+                "1:jQgCxbku+pNGw8WPbEc/TS/uTpQ=",
+            ),
+            (
+                ("192.0.2.1", 0),
+                ("192.0.2.9", 0),
+                Transport::Other(50),
+                "1:TjSQaK1rEllH7MxriPEhSUN9/j4=",
+            ),
+            (
+                ("fe80::9", 0),
+                ("fe80::2", 0),
+                Transport::Other(47),
+                "1:xHHH0MhcbLMCVQQGlc0nn7VDm7w=",
+            ),
+            (
+                ("10.0.0.1", 0),
+                ("224.0.0.13", 0),
+                Transport::Other(103),
+                "1:9MN8MztCKy68p776NNIrzveuvg8=",
+            ),
+        ] {
+            assert_eq!(
+                community_id(&flow(orig, resp, transport)),
+                want,
+                "{transport} {orig:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn transports_are_named_or_numbered() {
+        let name = |number| Transport::of(number).to_string();
+        assert_eq!(
+            [6, 17, 1, 58, 47, 50, 51, 132].map(name),
+            ["tcp", "udp", "icmp", "icmp6", "gre", "esp", "ah", "sctp"]
+        );
+        assert_eq!(name(89), "ip-89");
+    }
+
+    #[test]
     fn times_have_microseconds_and_may_lie_before_1970() {
         assert_eq!(
             Timestamp(1_764_000_000_000_001_999).to_string(),

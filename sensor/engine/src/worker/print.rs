@@ -3,6 +3,7 @@
 
 use terrier_wire::decap::Transport as Header;
 use terrier_wire::net::Ip;
+use terrier_wire::transport::Flags;
 
 /// A print of what a switch does not change when it copies a frame: a retransmission has another identification.
 #[inline]
@@ -24,8 +25,9 @@ pub(super) fn print_of(ip: &Ip<'_>, header: &Header<'_>) -> u32 {
             other.payload,
         ),
     };
-    // Without an identification an empty segment may well be sent twice.
-    if payload.is_empty() && ip.identification == 0 {
+    // Without an identification an empty segment may well be sent twice, unless it opens a connection.
+    let opens = matches!(header, Header::Tcp(segment) if segment.flags.has(Flags::SYN));
+    if payload.is_empty() && ip.identification == 0 && !opens {
         return NO_PRINT;
     }
     let head = payload
