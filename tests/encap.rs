@@ -20,7 +20,7 @@ fn each_encapsulation_is_met_and_what_it_carries_is_found() {
         };
         let emit = "observation,flow,stats";
         let records = run(["read", "--json", "--emit", emit, &path]).records();
-        let stats = &of_kind(&records, "stats")[0];
+        let stats = of_kind(records.clone(), "stats").remove(0);
         let met: BTreeSet<&str> = stats["encapsulations"]
             .as_object()
             .expect("an object")
@@ -39,7 +39,7 @@ fn each_encapsulation_is_met_and_what_it_carries_is_found() {
         let inside = records
             .iter()
             .filter(|record| matches!(record["protocol"].as_str(), Some("tls" | "rfb")));
-        if inside.count() != 1 || of_kind(&records, "flow").len() != *flows {
+        if inside.count() != 1 || of_kind(records.clone(), "flow").len() != *flows {
             wrong.push(format!("{path}: not one session in {flows} flows"));
         }
     }

@@ -29,18 +29,27 @@ fn laws_of_dns_hold_for_real_messages() {
 
 #[test]
 fn laws_of_http_hold_for_real_conversations() {
-    // The size of the pieces, then what each side said in turn.
-    let seeds = conversations().into_iter().map(|turns| {
-        let mut seed = vec![9];
-        for (index, (_, octets)) in turns.iter().enumerate() {
-            if index > 0 {
-                seed.push(0xff);
-            }
-            seed.extend_from_slice(octets);
-        }
-        seed
-    });
-    check(fuzzing::http, seeds);
+    check(fuzzing::http, in_turn());
+}
+
+#[test]
+fn laws_of_socks_hold_for_real_conversations() {
+    check(fuzzing::socks, in_turn());
+}
+
+#[test]
+fn laws_of_ssh_hold_for_real_conversations() {
+    check(fuzzing::ssh, in_turn());
+}
+
+#[test]
+fn laws_of_quic_hold_for_real_datagrams() {
+    // Each datagram as one: the first octet is their size in units of 16 octets.
+    let datagrams = captured(|frame| segments::datagram(frame).map(<[u8]>::to_vec));
+    let seeds = datagrams
+        .into_iter()
+        .map(|octets| [&[0xff], &octets[..]].concat());
+    check(fuzzing::quic, seeds);
 }
 
 #[test]
@@ -143,6 +152,14 @@ fn conversations() -> Vec<Turns> {
         all.extend(open.into_values().map(|(_, turns)| turns));
     }
     all
+}
+
+/// The size of the pieces, then what each side said in turn, parted by 0xff.
+fn in_turn() -> impl Iterator<Item = Vec<u8>> {
+    conversations().into_iter().map(|turns| {
+        let said: Vec<_> = turns.into_iter().map(|(_, octets)| octets).collect();
+        [&[9], &said.join(&0xff)[..]].concat()
+    })
 }
 
 fn both_sides(turns: &[(bool, Vec<u8>)]) -> Vec<Vec<u8>> {

@@ -26,7 +26,9 @@ macro_rules! folders {
     };
 }
 
-folders!(benign, encap, ngrok, rdp, tunnels, vnc);
+folders!(
+    benign, encap, hosts, ngrok, proxy, quic, rdp, ssh, tunnels, vnc
+);
 
 #[test]
 fn no_folder_of_captures_is_left_out() {

@@ -9,10 +9,14 @@
 //! | [`decap`] | a frame down to the inner IP packet and its transport header |
 //! | [`link`], [`net`], [`transport`] | the headers on the way there |
 //! | [`dns`] | DNS messages over UDP and TCP |
+//! | [`dhcp`], [`netbios`] | what hosts call themselves |
 //! | [`http`] | the heads of HTTP/1 requests and answers |
 //! | [`tls`] | the clear part of a TLS handshake, JA3 and JA4 |
+//! | [`quic`] | the hello in QUIC Initial packets |
 //! | [`rfb`] | the handshake of RFB (VNC) |
 //! | [`rdp`] | the clear part of RDP: X.224, negotiation, MCS |
+//! | [`ssh`] | identification and key exchange of SSH, hassh |
+//! | [`socks`] | what a client asks of a SOCKS proxy, and its answer |
 #![deny(
     clippy::indexing_slicing,
     clippy::unwrap_used,
@@ -20,19 +24,26 @@
     clippy::panic
 )]
 
+mod checksum;
 pub mod decap;
+pub mod dhcp;
 pub mod dns;
 pub mod fuzzing;
 pub mod http;
 pub mod link;
 pub mod net;
+pub mod netbios;
+pub mod quic;
 pub mod rdp;
 mod reader;
 pub mod rfb;
+pub mod socks;
+pub mod ssh;
 mod step;
 pub mod tls;
 pub mod transport;
 
+pub use checksum::{Checksum, checksum};
 pub use reader::Reader;
 pub use step::{Side, Step, Violation};
 #[cfg(any(test, feature = "testing"))]

@@ -4,28 +4,33 @@
 //! sees, why it matters, what also looks like this.
 
 mod kind;
+mod proxy;
 mod rdp;
 mod severity;
+mod ssh;
 mod tool;
 mod vnc;
 
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use serde::Serialize;
 
 use crate::home::{Direction, HomeNetworks};
-pub use crate::observation::{Endpoint, FlowRef, Frames};
+pub use crate::observation::{Endpoint, FlowRef, Frames, NameSource};
 use crate::observation::{Observation, Oriented, Side};
 use crate::signature::Signatures;
 pub use severity::{Confidence, Grade, Severity};
 
 /// Every detection, in the order the documentation lists them.
-pub(crate) fn all(signatures: std::sync::Arc<Signatures>) -> Vec<Box<dyn Detection>> {
+pub(crate) fn all(signatures: Arc<Signatures>) -> Vec<Box<dyn Detection>> {
     vec![
-        Box::new(tool::Tools::new(signatures)),
+        Box::new(tool::Tools::new(Arc::clone(&signatures))),
         Box::new(vnc::Vnc),
         Box::new(rdp::Rdp::default()),
+        Box::new(ssh::Ssh),
+        Box::new(proxy::Proxy::new(signatures)),
     ]
 }
 
@@ -90,20 +95,6 @@ pub struct Peer {
     pub port: Option<u16>,
     /// Name, and what told it.
     pub name: Option<(String, NameSource)>,
-}
-
-/// What told a name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum NameSource {
-    /// A DNS look-up.
-    Dns,
-    /// TLS server name indication.
-    Sni,
-    /// HTTP Host.
-    Http,
-    /// The server's certificate.
-    Certificate,
 }
 
 /// What tells alerts of one detection and victim apart. Never the five-tuple: reconnecting opens no new alert.

@@ -5,10 +5,14 @@
 
 mod dns;
 mod flow;
+mod hosts;
 mod http;
 mod marks;
+mod quic;
 mod rdp;
 mod rfb;
+mod socks;
+mod ssh;
 mod tls;
 
 use serde::ser::SerializeMap;
@@ -16,12 +20,17 @@ pub use terrier_wire::Side;
 
 pub use dns::{DnsRcode, DnsTransaction, DnsType, NameService};
 pub use flow::{
-    EndCause, Endpoint, FirstOctets, FlowEnd, FlowRef, Frames, Oriented, Transport, VlanTags,
+    EndCause, Endpoint, FirstOctets, FlowEnd, FlowRef, Frames, NameSource, Oriented, Transport,
+    VlanTags,
 };
+pub use hosts::{Dhcp, Netbios, Suffix};
 pub use http::Http;
 pub use marks::Marks;
+pub use quic::QuicClient;
 pub use rdp::{Rdp, RdpClient, RdpFailure};
 pub use rfb::{AuthResult, Rfb, RfbAuth, RfbEnd, ServerSide};
+pub use socks::Socks;
+pub use ssh::Ssh;
 pub use tls::{Carrier, Certificate, Ech, TlsClient, TlsServer};
 
 /// One fact, with its place in the order of all facts.
@@ -59,6 +68,8 @@ pub enum Fact {
     Tls(TlsClient),
     /// A ServerHello, with the certificate where it is in clear.
     TlsServer(TlsServer),
+    /// A client's hello over QUIC.
+    Quic(QuicClient),
     /// An RFB handshake, however it ended.
     Rfb(Rfb),
     /// An RDP negotiation: at the Connection Confirm, or when the flow ended without one.
@@ -69,8 +80,16 @@ pub enum Fact {
     RdpWentOn,
     /// How a log-in by CredSSP inside an RDP session ended, by the sizes of its TLS records: accepted or refused.
     RdpLogin(AuthResult),
+    /// A DHCP message.
+    Dhcp(Dhcp),
+    /// A message of NetBIOS over UDP.
+    Netbios(Netbios),
     /// An HTTP/1 request with the status of its answer.
     Http(Http),
+    /// Identification and key exchange of an SSH connection.
+    Ssh(Ssh),
+    /// A request to a SOCKS proxy and its reply.
+    Socks(Socks),
     /// A protocol that was recognised by its octets and has little to tell.
     Marks(Marks),
     /// A flow whose protocol no decoder knows, with its first octets. Never written out: it is payload.
@@ -87,10 +106,15 @@ impl Fact {
             Self::Dns(dns) => Some(dns.service.name()),
             Self::Tls(_) => Some("tls"),
             Self::TlsServer(_) => Some("tls_server"),
+            Self::Quic(_) => Some("quic"),
             Self::Rfb(_) => Some("rfb"),
             Self::Rdp(_) => Some("rdp"),
             Self::RdpClient(_) => Some("rdp_client"),
+            Self::Dhcp(_) => Some("dhcp"),
+            Self::Netbios(_) => Some("netbios"),
             Self::Http(_) => Some("http"),
+            Self::Ssh(_) => Some("ssh"),
+            Self::Socks(_) => Some("socks"),
             Self::Marks(marks) => Some(marks.protocol),
             Self::RdpWentOn | Self::RdpLogin(_) | Self::Unknown(_) | Self::FlowEnded(_) => None,
         }
@@ -106,10 +130,15 @@ impl Fact {
             Self::Dns(body) => record.serialize_entry("dns", body),
             Self::Tls(body) => record.serialize_entry("tls", body),
             Self::TlsServer(body) => record.serialize_entry("tls_server", body),
+            Self::Quic(body) => record.serialize_entry("quic", body),
             Self::Rfb(body) => record.serialize_entry("rfb", body),
             Self::Rdp(body) => record.serialize_entry("rdp", body),
             Self::RdpClient(body) => record.serialize_entry("rdp_client", body),
+            Self::Dhcp(body) => record.serialize_entry("dhcp", body),
+            Self::Netbios(body) => record.serialize_entry("netbios", body),
             Self::Http(body) => record.serialize_entry("http", body),
+            Self::Ssh(body) => record.serialize_entry("ssh", body),
+            Self::Socks(body) => record.serialize_entry("socks", body),
             Self::Marks(body) => record.serialize_entry(body.protocol, body),
             Self::RdpWentOn | Self::RdpLogin(_) | Self::Unknown(_) | Self::FlowEnded(_) => Ok(()),
         }

@@ -1,11 +1,17 @@
 //! Protocol sessions: ordered octets of a flow in, observations out. The registry is [`ALL`].
 
+mod dhcp;
 mod dns;
 mod emit;
 mod exchange;
 mod http;
+mod netbios;
+mod quic;
 mod rdp;
 mod rfb;
+mod socks;
+mod ssdp;
+mod ssh;
 mod talk;
 mod tls;
 
@@ -59,8 +65,15 @@ pub(crate) const ALL: &[Protocol] = &[
     http::PROTOCOL,
     rfb::PROTOCOL,
     rdp::PROTOCOL,
+    ssh::PROTOCOL,
     dns::OVER_TCP,
+    // Its version is four octets that DNS has never: even on the port of DNS there is no doubt.
+    quic::PROTOCOL,
+    socks::PROTOCOL,
     dns::OVER_UDP,
+    ssdp::PROTOCOL,
+    dhcp::PROTOCOL,
+    netbios::PROTOCOL,
 ];
 
 /// The place of a protocol in the registry, from 1.
@@ -119,6 +132,12 @@ pub(crate) trait Session: Send {
 
     /// The flow ended, or its input did: whatever is pending is emitted now.
     fn end(&mut self, emit: &mut Emit<'_>);
+
+    /// Octets that it keeps of what it was fed, for the bound of all flows together. A session over datagrams says so,
+    /// for nobody else keeps what it waits for; small fixed state need not be told.
+    fn held(&self) -> usize {
+        0
+    }
 }
 
 /// How a session goes on.

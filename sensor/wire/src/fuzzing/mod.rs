@@ -4,14 +4,54 @@
 
 mod decap;
 mod dns;
+mod hosts;
 mod http;
+mod quic;
 mod rdp;
 mod rfb;
+mod socks;
+mod ssh;
 mod tls;
 
 pub use decap::decap;
 pub use dns::dns;
+pub use hosts::hosts;
 pub use http::http;
+pub use quic::quic;
 pub use rdp::rdp;
 pub use rfb::rfb;
+pub use socks::socks;
+pub use ssh::ssh;
 pub use tls::tls;
+
+/// Feeds the parts of `data` to a session as the engine does: behind the first octet, which is not fed, each part behind a
+/// `0xff` is of the other side. `feed` answers how many octets it consumed, or `None` at the end.
+fn conversation(
+    data: &[u8],
+    size: usize,
+    mut feed: impl FnMut(crate::Side, &[u8]) -> Option<usize>,
+) {
+    let mut kept = [Vec::new(), Vec::new()];
+    let sides = crate::Side::BOTH.into_iter().cycle();
+    let parts = data
+        .get(1..)
+        .unwrap_or_default()
+        .split(|&octet| octet == 0xff);
+    for (from, part) in sides.zip(parts) {
+        for piece in part.chunks(size) {
+            if let Some(buffer) = kept.get_mut(from.index()) {
+                buffer.extend_from_slice(piece);
+            }
+            for offered in [from, from.other(), from] {
+                let Some(buffer) = kept.get_mut(offered.index()) else {
+                    continue;
+                };
+                let Some(used) = feed(offered, buffer) else {
+                    return;
+                };
+                assert!(used <= buffer.len(), "consumed more than there is");
+                buffer.drain(..used);
+            }
+        }
+    }
+}
