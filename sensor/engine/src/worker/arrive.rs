@@ -337,8 +337,8 @@ impl Worker {
         flow.carries = true;
         let side = flow.side(place.from_low);
         let since_ns = packet.at_ns.saturating_sub(flow.last_ns);
-        let twice = flow.prints[side] == print && since_ns <= DUPLICATE_NS;
-        if !is_own && !(twice && print != NO_PRINT) {
+        let twice = print != NO_PRINT && flow.prints[side] == print && since_ns <= DUPLICATE_NS;
+        if !is_own && !twice {
             flow.prints[side] = print;
             flow.packets[side] = flow.packets[side].saturating_add(1);
             flow.bytes[side] += u64::from(outer.total_len);

@@ -397,7 +397,7 @@ fn descend(here: &mut Decapsulated<'_>) {
                     here.layers.outer = here
                         .layers
                         .outer
-                        .or(outer.tunnel.is_endpoint().then_some(outer));
+                        .or_else(|| outer.tunnel.is_endpoint().then_some(outer));
                     here.stopped = Some(why);
                 }
                 return;
