@@ -27,7 +27,8 @@ macro_rules! folders {
 }
 
 folders!(
-    benign, encap, hosts, ngrok, proxy, quic, rdp, ssh, tunnels, vnc
+    benign, encap, dtls, hosts, http2, ngrok, proxy, quic, rdp, ssh, stun, tls, tunnels, vnc,
+    websocket
 );
 
 #[test]

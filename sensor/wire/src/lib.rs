@@ -11,12 +11,19 @@
 //! | [`dns`] | DNS messages over UDP and TCP |
 //! | [`dhcp`], [`netbios`] | what hosts call themselves |
 //! | [`http`] | the heads of HTTP/1 requests and answers |
+//! | [`http2`] | the requests, answers and bodies of HTTP/2 in clear |
+//! | [`websocket`] | the frames of an upgraded connection, inflated |
 //! | [`tls`] | the clear part of a TLS handshake, JA3 and JA4 |
 //! | [`quic`] | the hello in QUIC Initial packets |
 //! | [`rfb`] | the handshake of RFB (VNC) |
 //! | [`rdp`] | the clear part of RDP: X.224, negotiation, MCS |
 //! | [`ssh`] | identification and key exchange of SSH, hassh |
 //! | [`socks`] | what a client asks of a SOCKS proxy, and its answer |
+//! | [`dtls`] | the same over datagrams |
+//! | [`stun`] | STUN and TURN |
+//! | [`rfb`] | the handshake of RFB (VNC) |
+//! | [`rdp`] | the clear part of RDP: X.224, negotiation, MCS |
+//! | [`rdpudp`] | RDP's own transport over UDP |
 #![deny(
     clippy::indexing_slicing,
     clippy::unwrap_used,
@@ -24,24 +31,30 @@
     clippy::panic
 )]
 
+mod base64;
 mod checksum;
 pub mod decap;
 pub mod dhcp;
 pub mod dns;
+pub mod dtls;
 pub mod fuzzing;
 pub mod http;
+pub mod http2;
 pub mod link;
 pub mod net;
 pub mod netbios;
 pub mod quic;
 pub mod rdp;
+pub mod rdpudp;
 mod reader;
 pub mod rfb;
 pub mod socks;
 pub mod ssh;
 mod step;
+pub mod stun;
 pub mod tls;
 pub mod transport;
+pub mod websocket;
 
 pub use checksum::{Checksum, checksum};
 pub use reader::Reader;

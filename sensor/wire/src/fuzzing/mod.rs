@@ -4,24 +4,33 @@
 
 mod decap;
 mod dns;
+mod dtls;
 mod hosts;
 mod http;
+mod http2;
 mod quic;
 mod rdp;
+mod rdpudp;
 mod rfb;
 mod socks;
 mod ssh;
+mod stun;
 mod tls;
+mod websocket;
 
 pub use decap::decap;
 pub use dns::dns;
+pub use dtls::dtls;
 pub use hosts::hosts;
 pub use http::http;
+pub use http2::http2;
 pub use quic::quic;
 pub use rdp::rdp;
+pub use rdpudp::rdpudp;
 pub use rfb::rfb;
 pub use socks::socks;
 pub use ssh::ssh;
+pub use stun::stun;
 pub use tls::tls;
 
 /// Feeds the parts of `data` to a session as the engine does: behind the first octet, which is not fed, each part behind a
@@ -55,3 +64,4 @@ fn conversation(
         }
     }
 }
+pub use websocket::websocket;
