@@ -27,8 +27,8 @@ macro_rules! folders {
 }
 
 folders!(
-    benign, dtls, hosts, http2, ngrok, proxy, quic, rdp, remote, ssh, stun, tls, tunnels, vnc,
-    websocket
+    benign, dtls, encap, hosts, http2, ngrok, proxy, quic, rdp, remote, ssh, stun, tls, tunnels,
+    vnc, websocket
 );
 
 #[test]

@@ -7,6 +7,7 @@
 //! | [`cut`] | whether the facts depend on how TCP cut the octets |
 //! | [`doctor`] | whether the doctor finds what is wrong with a capture |
 //! | [`deploy`] | whether systemd and Prometheus take the files of `deploy/`, and the rules fire |
+//! | [`encap`] | what is found inside each encapsulation of `pcaps/encap` |
 //! | [`fuzz_bodies`] | whether the laws of the fuzz targets hold for the payloads of real captures |
 //! | [`golden`] | what is said about each capture of `pcaps/`, octet by octet |
 //! | [`follow`] | whether a capture that grows is told as one that is whole |
@@ -22,6 +23,7 @@ mod corpus;
 mod cut;
 mod deploy;
 mod doctor;
+mod encap;
 mod follow;
 mod fuzz_bodies;
 mod golden;

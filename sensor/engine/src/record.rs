@@ -10,7 +10,9 @@ use sha1::{Digest, Sha1};
 use time::OffsetDateTime;
 use time::macros::format_description;
 
-use crate::observation::{Endpoint, FlowEnd, FlowRef, Observation};
+use terrier_wire::transport::is_icmp_pair;
+
+use crate::observation::{Endpoint, FlowEnd, FlowRef, Observation, Transport};
 use std::net::IpAddr;
 
 /// The version in every record. Within it fields are only added.
@@ -73,16 +75,22 @@ impl Serialize for FlowObject<'_> {
         map.serialize_entry("transport", &flow.transport)?;
         map.serialize_entry("community_id", &community_id(flow))?;
         map.serialize_entry("vlan", &flow.vlan)?;
-        map.serialize_entry("vni", &None::<u32>)?;
+        map.serialize_entry("vni", &flow.vni)?;
         map.serialize_entry("oriented", &flow.oriented)?;
         map.end()
     }
 }
 
-/// Community ID version 1 with seed 0 (Corelight's specification): the same text in every tool for the same flow.
+/// Community ID version 1 with seed 0 (Corelight's specification): the same text in every tool for the same flow. Protocols
+/// without ports have only the addresses; an ICMP message that is not answered by another one keeps its direction.
 #[must_use]
 pub fn community_id(flow: &FlowRef) -> String {
-    let (low, high) = if sorted(&flow.orig) <= sorted(&flow.resp) {
+    let one_way = match flow.transport {
+        Transport::Icmp => !is_icmp_pair(false, flow.orig.port),
+        Transport::Icmp6 => !is_icmp_pair(true, flow.orig.port),
+        _ => false,
+    };
+    let (low, high) = if one_way || sorted(&flow.orig) <= sorted(&flow.resp) {
         (flow.orig, flow.resp)
     } else {
         (flow.resp, flow.orig)
@@ -96,8 +104,10 @@ pub fn community_id(flow: &FlowRef) -> String {
         }
     }
     hash.update([flow.transport.number(), 0]);
-    hash.update(low.port.to_be_bytes());
-    hash.update(high.port.to_be_bytes());
+    if flow.transport.has_ports() {
+        hash.update(low.port.to_be_bytes());
+        hash.update(high.port.to_be_bytes());
+    }
     format!("1:{}", BASE64.encode(hash.finalize()))
 }
 
@@ -175,6 +185,7 @@ mod tests {
             resp: end(resp),
             transport,
             vlan: VlanTags::default(),
+            vni: None,
             oriented: Oriented::Syn,
         }
     }
@@ -204,6 +215,84 @@ mod tests {
                 "the other direction"
             );
         }
+    }
+
+    #[test]
+    fn community_ids_of_protocols_without_ports_agree_with_the_reference() {
+        // From `communityid` 1.5 of PyPI, by the author of the specification.
+        for (orig, resp, transport, want) in [
+            // Unreachable, code 1: it has no answer and keeps its direction.
+            (
+                ("10.0.0.1", 3),
+                ("10.0.0.2", 1),
+                Transport::Icmp,
+                "1:gkoOC4ouXvyYq0Ek/WqwbLoqcxM=",
+            ),
+            (
+                ("10.0.0.2", 3),
+                ("10.0.0.1", 1),
+                Transport::Icmp,
+                "1:JHjlyD5IJJjl3wHWOMj46lLWZag=",
+            ),
+            (
+                ("fe80::1", 128),
+                ("fe80::2", 129),
+                Transport::Icmp6,
+                "1:3H+V/JVcqh/phPel5utt4dOKqOU=",
+            ),
+            (
+                ("fe80::2", 129),
+                ("fe80::1", 128),
+                Transport::Icmp6,
+                "1:3H+V/JVcqh/phPel5utt4dOKqOU=",
+            ),
+            (
+                ("fe80::200:86ff:fe05:80da", 135),
+                ("fe80::260:97ff:fe07:69ea", 136),
+                Transport::Icmp6,
+                "1:dGHyGvjMfljg6Bppwm3bg0LO8TY=",
+            ),
+            (
+                ("192.168.170.8", 7),
+                ("192.168.170.56", 80),
+                Transport::Other(132),
+                "1:jQgCxbku+pNGw8WPbEc/TS/uTpQ=",
+            ),
+            (
+                ("192.0.2.1", 0),
+                ("192.0.2.9", 0),
+                Transport::Other(50),
+                "1:TjSQaK1rEllH7MxriPEhSUN9/j4=",
+            ),
+            (
+                ("fe80::9", 0),
+                ("fe80::2", 0),
+                Transport::Other(47),
+                "1:xHHH0MhcbLMCVQQGlc0nn7VDm7w=",
+            ),
+            (
+                ("10.0.0.1", 0),
+                ("224.0.0.13", 0),
+                Transport::Other(103),
+                "1:9MN8MztCKy68p776NNIrzveuvg8=",
+            ),
+        ] {
+            assert_eq!(
+                community_id(&flow(orig, resp, transport)),
+                want,
+                "{transport} {orig:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn transports_are_named_or_numbered() {
+        let name = |number| Transport::of(number).to_string();
+        assert_eq!(
+            [6, 17, 1, 58, 47, 50, 51, 132].map(name),
+            ["tcp", "udp", "icmp", "icmp6", "gre", "esp", "ah", "sctp"]
+        );
+        assert_eq!(name(89), "ip-89");
     }
 
     #[test]

@@ -67,7 +67,7 @@ impl Survey {
         let Ok(decapsulated) = decap::frame(packet.link.0, packet.octets) else {
             return;
         };
-        self.tagged += u64::from(!decapsulated.vlan.ids().is_empty());
+        self.tagged += u64::from(!decapsulated.layers.vlan.ids().is_empty());
         let ip = decapsulated.ip;
         let whole = !cut
             && ip.fragment.is_none()

@@ -319,6 +319,7 @@ mod tests {
             resp: end(to, 3128),
             transport: Transport::Tcp,
             vlan: VlanTags::default(),
+            vni: None,
             oriented: Oriented::Syn,
         };
         let home = HomeNetworks::default();

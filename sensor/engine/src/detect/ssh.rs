@@ -151,6 +151,7 @@ mod tests {
             resp: end(to, port),
             transport: Transport::Tcp,
             vlan: VlanTags::default(),
+            vni: None,
             oriented: Oriented::Syn,
         };
         let mut ssh = observation::Ssh {

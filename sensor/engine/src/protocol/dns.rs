@@ -101,7 +101,7 @@ impl super::Session for Session {
                 }
                 Progress::More(octets.len())
             }
-            Transport::Tcp => {
+            _ => {
                 let read = self.framing.feed(from, octets, |message| {
                     exchange.message(from, &message, emit);
                 });
@@ -299,7 +299,7 @@ fn transport_of(emit: &Emit<'_>) -> DnsTransport {
     match (emit.carrier(), emit.flow().transport) {
         (over_http::CARRIER, _) => DnsTransport::Http,
         (_, Transport::Udp) => DnsTransport::Udp,
-        (_, Transport::Tcp) => DnsTransport::Tcp,
+        _ => DnsTransport::Tcp,
     }
 }
 

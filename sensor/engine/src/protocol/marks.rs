@@ -246,6 +246,7 @@ mod tests {
             resp: endpoint(9),
             transport: Transport::Tcp,
             vlan: VlanTags::default(),
+            vni: None,
             oriented: Oriented::Syn,
         }
     }

@@ -18,6 +18,7 @@ fn flow(transport: Transport) -> FlowRef {
         resp: endpoint(2, 9999),
         transport,
         vlan: VlanTags::default(),
+        vni: None,
         oriented: Oriented::Syn,
     }
 }

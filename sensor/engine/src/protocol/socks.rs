@@ -138,6 +138,7 @@ mod tests {
             resp: end(2, 1080),
             transport: Transport::Tcp,
             vlan: VlanTags::default(),
+            vni: None,
             oriented: Oriented::Syn,
         }
     }

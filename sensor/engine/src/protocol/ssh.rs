@@ -129,6 +129,7 @@ mod tests {
             resp: end(2, resp_port),
             transport: Transport::Tcp,
             vlan: VlanTags::default(),
+            vni: None,
             oriented,
         }
     }

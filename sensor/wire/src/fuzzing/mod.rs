@@ -2,6 +2,7 @@
 //! decoder call them with real ones.
 #![allow(clippy::panic, reason = "a broken law must stop the fuzzer")]
 
+mod decap;
 mod dns;
 mod dtls;
 mod hosts;
@@ -18,6 +19,7 @@ mod stun;
 mod tls;
 mod websocket;
 
+pub use decap::decap;
 pub use dns::dns;
 pub use dtls::dtls;
 pub use hosts::hosts;

@@ -14,6 +14,7 @@ fn flow() -> FlowRef {
         resp: end(2, 80),
         transport: Transport::Tcp,
         vlan: VlanTags::default(),
+        vni: None,
         oriented: Oriented::Syn,
     }
 }

@@ -19,6 +19,7 @@ fn flow() -> FlowRef {
         resp: endpoint(2, 3389),
         transport: Transport::Udp,
         vlan: VlanTags::default(),
+        vni: None,
         oriented: Oriented::Guessed,
     }
 }

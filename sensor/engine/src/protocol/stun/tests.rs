@@ -21,6 +21,7 @@ fn flow(port: u16) -> FlowRef {
         resp: endpoint(2, port),
         transport: Transport::Udp,
         vlan: VlanTags::default(),
+        vni: None,
         oriented: Oriented::Guessed,
     }
 }

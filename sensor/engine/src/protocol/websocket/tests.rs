@@ -14,6 +14,7 @@ fn flow() -> FlowRef {
         resp: end(2, 6080),
         transport: Transport::Tcp,
         vlan: VlanTags::default(),
+        vni: None,
         oriented: Oriented::Syn,
     }
 }
