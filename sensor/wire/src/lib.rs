@@ -13,6 +13,8 @@
 //! | [`tls`] | the clear part of a TLS handshake, JA3 and JA4 |
 //! | [`rfb`] | the handshake of RFB (VNC) |
 //! | [`rdp`] | the clear part of RDP: X.224, negotiation, MCS |
+//! | [`wireguard`], [`openvpn`], [`ike`], [`tailscale`], [`zerotier`], [`nebula`], [`n2n`], [`tinc`], [`softether`], [`pptp`], [`l2tp`] | what VPNs show in clear |
+//! | [`dnscrypt`] | answers of DNSCrypt |
 #![deny(
     clippy::indexing_slicing,
     clippy::unwrap_used,
@@ -22,16 +24,28 @@
 
 pub mod decap;
 pub mod dns;
+pub mod dnscrypt;
 pub mod fuzzing;
 pub mod http;
+pub mod ike;
+pub mod l2tp;
 pub mod link;
+pub mod n2n;
+pub mod nebula;
 pub mod net;
+pub mod openvpn;
+pub mod pptp;
 pub mod rdp;
 mod reader;
 pub mod rfb;
+pub mod softether;
 mod step;
+pub mod tailscale;
+pub mod tinc;
 pub mod tls;
 pub mod transport;
+pub mod wireguard;
+pub mod zerotier;
 
 pub use reader::Reader;
 pub use step::{Side, Step, Violation};
