@@ -44,9 +44,9 @@ const RULES: &[Rule] = &[
         &["observation", "protocol"],
     ),
     // The narrow waist.
-    rule("sensor/engine/src/observation.rs", "crate", &[]),
+    rule("sensor/engine/src/observation/", "crate", &[]),
     rule(
-        "sensor/engine/src/observation.rs",
+        "sensor/engine/src/observation/",
         "terrier_wire",
         &["Side", "dns"],
     ),
@@ -86,7 +86,7 @@ const RULES: &[Rule] = &[
     rule(
         "sensor/engine/src/conversation.rs",
         "crate",
-        &["counters", "observation", "protocol", "reassembly"],
+        &["observation", "protocol", "reassembly"],
     ),
     rule(
         "sensor/engine/src/judge.rs",

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use terrier_wire::link::{Tags, Undecoded};
 
 use crate::observation::Transport;
+use crate::protocol::Tally;
 
 /// Counts since the start.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -43,6 +44,18 @@ impl Counters {
     pub(crate) fn add_vlan(&mut self, vlan: &Tags) {
         self.vlan_packets += u64::from(vlan.customer);
         self.qinq_packets += u64::from(vlan.stacked);
+    }
+
+    /// Adds what was counted while octets were read.
+    pub(crate) fn add_tally(&mut self, tally: &Tally) {
+        self.gaps += tally.gaps;
+        self.conflicts += tally.conflicts;
+        for protocol in &tally.sessions {
+            *self.sessions.entry(protocol.name).or_default() += 1;
+        }
+        for &violation in &tally.violations {
+            *self.violations.entry(violation).or_default() += 1;
+        }
     }
 
     /// Adds those of another worker.

@@ -10,7 +10,7 @@ use sha1::{Digest, Sha1};
 use time::OffsetDateTime;
 use time::macros::format_description;
 
-use crate::observation::{Endpoint, Fact, FlowEnd, FlowRef, Observation};
+use crate::observation::{Endpoint, FlowEnd, FlowRef, Observation};
 use std::net::IpAddr;
 
 /// The version in every record. Within it fields are only added.
@@ -123,17 +123,7 @@ impl Serialize for ObservationRecord<'_> {
         map.serialize_entry("flow", &FlowObject(&observation.flow))?;
         map.serialize_entry("frames", &observation.frames.numbers)?;
         map.serialize_entry("protocol", self.protocol)?;
-        match &observation.fact {
-            // mDNS and LLMNR have the body of DNS.
-            Fact::Dns(body) => map.serialize_entry("dns", body)?,
-            Fact::Tls(body) => map.serialize_entry("tls", body)?,
-            Fact::TlsServer(body) => map.serialize_entry("tls_server", body)?,
-            Fact::Rfb(body) => map.serialize_entry("rfb", body)?,
-            Fact::Rdp(body) => map.serialize_entry("rdp", body)?,
-            Fact::RdpClient(body) => map.serialize_entry("rdp_client", body)?,
-            Fact::Http(body) => map.serialize_entry("http", body)?,
-            Fact::RdpWentOn | Fact::RdpLogin(_) | Fact::Unknown(_) | Fact::FlowEnded(_) => {}
-        }
+        observation.fact.write_body(&mut map)?;
         map.end()
     }
 }
@@ -162,6 +152,7 @@ impl Serialize for FlowRecord<'_> {
         map.serialize_entry("bytes", &end.bytes)?;
         map.serialize_entry("name", &self.name.map(|(name, _)| name))?;
         map.serialize_entry("name_source", &self.name.map(|(_, source)| source))?;
+        map.serialize_entry("service", &end.service)?;
         map.serialize_entry("end", &end.end)?;
         map.end()
     }

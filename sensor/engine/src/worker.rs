@@ -11,12 +11,12 @@ use terrier_wire::link::{Tags, Undecoded};
 use terrier_wire::net::{Ip, Protocol};
 use terrier_wire::transport::{Flags, Segment};
 
-use crate::conversation::{Conversation, Outcome, Payload};
+use crate::conversation::{Conversation, Payload};
 use crate::counters::Counters;
 use crate::flow::{FlowKey, FlowTable, Hasher, Opener, Phase, TcpSeen};
 use crate::observation::{EndCause, Fact, Frames, Observation, Oriented, Transport, VlanTags};
 use crate::packet::Packet;
-use crate::protocol::{Emit, Patience};
+use crate::protocol::{self, Emit, Outcome, Patience};
 use crate::reassembly::Fragments;
 use conversations::Conversations;
 
@@ -385,12 +385,9 @@ impl Worker {
                 ack: flags.has(Flags::ACK).then_some(segment.ack),
             };
             let place = self.table.get(at).conversation;
-            let outcome = self
-                .conversations
-                .with(place, packet, facts, |conversation, emit| {
-                    conversation.segment(&payload, emit, &mut self.counters)
-                });
-            self.settle(at, outcome);
+            self.converse(at, place, packet, facts, |conversation, emit| {
+                conversation.segment(&payload, emit)
+            });
         } else if flow.phase == Phase::Watched && flags.has(Flags::ACK) {
             self.conversations
                 .acknowledged(flow.conversation, from, segment.ack);
@@ -422,12 +419,10 @@ impl Worker {
         let place = flow.conversation;
         let over = fin_seq.is_none_or(|seq| self.conversations.finish(place, from, seq));
         if over {
-            self.conversations
-                .with(place, packet, facts, |conversation, emit| {
-                    conversation.end(emit, &mut self.counters);
-                    Outcome::Decided
-                });
-            self.settle(at, Outcome::Decided);
+            self.converse(at, place, packet, facts, |conversation, emit| {
+                conversation.end(emit);
+                Outcome::Decided
+            });
         }
     }
 
@@ -442,35 +437,42 @@ impl Worker {
         let flow = self.table.get(at);
         let from = SIDES[side];
         if flow.phase == Phase::New {
-            flow.tries += 1;
-            let last_try = flow.tries >= MAX_TRIES;
-            match Conversation::over_udp(flow.identity(), octets, &mut self.counters) {
-                Some(conversation) => {
-                    flow.short = conversation.patience() == Patience::Seconds;
-                    flow.conversation = self.conversations.insert(conversation);
-                    flow.phase = Phase::Watched;
-                }
-                None => {
-                    if last_try {
-                        flow.phase = Phase::Decided;
-                    }
-                    return;
-                }
-            }
+            let conversation = Conversation::over_datagrams(flow.identity());
+            flow.conversation = self.conversations.insert(conversation);
+            flow.phase = Phase::Watched;
         }
-        let place = flow.conversation;
+        let place = self.table.get(at).conversation;
+        self.converse(at, place, packet, facts, |conversation, emit| {
+            conversation.datagram(from, octets, emit)
+        });
+    }
+
+    /// Runs the conversation of a flow with one packet, and lets it go when the flow is decided.
+    fn converse(
+        &mut self,
+        at: u32,
+        place: u32,
+        packet: &Packet<'_>,
+        facts: &mut Facts,
+        run: impl FnOnce(&mut Conversation, &mut Emit<'_>) -> Outcome,
+    ) {
+        let mut begun = None;
         let outcome = self
             .conversations
             .with(place, packet, facts, |conversation, emit| {
-                conversation.datagram(from, octets, emit, &mut self.counters)
+                let outcome = run(conversation, emit);
+                if let Some(last) = emit.tally().sessions.last() {
+                    begun = Some((protocol::place(last), conversation.patience()));
+                }
+                self.counters.add_tally(emit.tally());
+                outcome
             });
-        self.settle(at, outcome);
-    }
-
-    /// Lets the conversation of a decided flow go.
-    fn settle(&mut self, at: u32, outcome: Outcome) {
+        let flow = self.table.get(at);
+        if let Some((service, patience)) = begun {
+            flow.service = service;
+            flow.short = patience == Patience::Seconds;
+        }
         if outcome == Outcome::Decided {
-            let flow = self.table.get(at);
             flow.phase = Phase::Decided;
             self.conversations.remove(flow.conversation);
             flow.conversation = u32::MAX;
@@ -486,7 +488,8 @@ impl Worker {
         facts: &mut Facts,
     ) {
         let flow = self.table.get(at);
-        let (identity, end, last_ns) = (flow.identity(), flow.end(cause), flow.last_ns);
+        let (identity, mut end, last_ns) = (flow.identity(), flow.end(cause), flow.last_ns);
+        let mut service = flow.service;
         let transport = identity.transport as usize;
         self.counters.flows_ended[transport] += 1;
         self.counters.one_sided_flows[transport] += u64::from(!flow.two_sided());
@@ -494,8 +497,14 @@ impl Worker {
         self.table.remove(at);
         if let Some(mut conversation) = place.and_then(|place| self.conversations.remove(place)) {
             let mut emit = Emit::new(&identity, last_ns, seq, None, &mut facts.observations);
-            conversation.end(&mut emit, &mut self.counters);
+            conversation.end(&mut emit);
+            let tally = emit.tally();
+            if let Some(last) = tally.sessions.last() {
+                service = protocol::place(last);
+            }
+            self.counters.add_tally(tally);
         }
+        end.service = service.map(protocol::name);
         let capture = packet.map_or(0, |packet| packet.capture);
         let mut emit = Emit::new(&identity, last_ns, seq, None, &mut facts.observations);
         emit.fact(
@@ -550,10 +559,6 @@ const NO_PRINT: u32 = 0;
 const DUPLICATE_NS: i64 = 100_000_000;
 
 const SIDES: [Side; 2] = [Side::Originator, Side::Responder];
-
-/// Datagrams that are looked at before a UDP flow is given up: name services open with their first one, and a pick-up in
-/// mid-flow does not change that.
-const MAX_TRIES: u8 = 4;
 
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@
 mod kind;
 mod rdp;
 mod severity;
-mod tunnel;
+mod tool;
 mod vnc;
 
 use std::borrow::Cow;
@@ -23,7 +23,7 @@ pub use severity::{Confidence, Grade, Severity};
 /// Every detection, in the order the documentation lists them.
 pub(crate) fn all(signatures: std::sync::Arc<Signatures>) -> Vec<Box<dyn Detection>> {
     vec![
-        Box::new(tunnel::Tunnel::new(signatures)),
+        Box::new(tool::Tools::new(signatures)),
         Box::new(vnc::Vnc),
         Box::new(rdp::Rdp::default()),
     ]

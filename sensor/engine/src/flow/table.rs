@@ -2,6 +2,8 @@
 //!
 //! An entry holds what every packet needs; what a session needs (buffers, decoder) lies aside and only while it is wanted.
 
+use std::num::NonZeroU8;
+
 use hashbrown::HashTable;
 
 use super::timer::{Link, Linked, NS_PER_S};
@@ -31,8 +33,8 @@ pub(crate) struct Flow {
     pub(crate) vlan: VlanTags,
     pub(crate) phase: Phase,
     pub(crate) seen: TcpSeen,
-    /// Datagrams offered to the probes so far.
-    pub(crate) tries: u8,
+    /// The protocol of its last session, by its place in the registry.
+    pub(crate) service: Option<NonZeroU8>,
     originator_is_low: bool,
     oriented: Oriented,
     /// Whether it waits for answers within seconds, as name services do: it leaves early.
@@ -119,6 +121,7 @@ impl Flow {
             last_ns: self.last_ns,
             packets: self.packets.map(u64::from),
             bytes: self.bytes,
+            service: None,
             end,
         }
     }
@@ -229,7 +232,7 @@ impl FlowTable {
             vlan: opener.vlan,
             phase: Phase::New,
             seen: TcpSeen::default(),
-            tries: 0,
+            service: None,
             originator_is_low: opener.originator_is_low,
             oriented: opener.oriented,
             short: false,

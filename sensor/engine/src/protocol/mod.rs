@@ -1,14 +1,22 @@
 //! Protocol sessions: ordered octets of a flow in, observations out. The registry is [`ALL`].
 
 mod dns;
+mod emit;
+mod exchange;
 mod http;
 mod rdp;
 mod rfb;
+mod talk;
 mod tls;
+
+use std::num::NonZeroU8;
 
 use terrier_wire::Side;
 
-use crate::observation::{Fact, FlowRef, Frames, Key, Observation, Transport};
+use crate::observation::{FlowRef, Transport};
+pub(crate) use emit::{Emit, Tally};
+pub(crate) use exchange::Exchange;
+pub(crate) use talk::Talk;
 
 /// One protocol as the worker knows it.
 pub(crate) struct Protocol {
@@ -54,6 +62,18 @@ pub(crate) const ALL: &[Protocol] = &[
     dns::OVER_TCP,
     dns::OVER_UDP,
 ];
+
+/// The place of a protocol in the registry, from 1.
+pub(crate) fn place(protocol: &'static Protocol) -> Option<NonZeroU8> {
+    let at = ALL.iter().position(|one| one.name == protocol.name)?;
+    NonZeroU8::new(u8::try_from(at).ok()?.saturating_add(1))
+}
+
+/// The name of the protocol at a place.
+pub(crate) fn name(place: NonZeroU8) -> &'static str {
+    ALL.get(usize::from(place.get()) - 1)
+        .map_or("", |protocol| protocol.name)
+}
 
 /// The names under which sessions are counted, each once and sorted.
 #[must_use]
@@ -104,78 +124,75 @@ pub(crate) enum Progress {
     /// It has all it wants: the flow gets no more octets, and [`Session::end`] is not called.
     Finished,
     /// So many octets were consumed, and the session is done: what follows on both sides is another protocol from its
-    /// first octet, carried by this one. [`Session::end`] is not called.
+    /// first octet, carried by this one. [`Session::end`] is not called. Over UDP the following datagrams are looked at
+    /// anew, as of a flow that begins there.
     Carries(usize),
     /// Octets that the protocol does not allow; the session has emitted what it understood. Counted by the reason.
     Violated(&'static str),
 }
 
-/// Where a session puts what it found, and what it may know of the present packet.
-pub(crate) struct Emit<'a> {
-    flow: &'a FlowRef,
-    at_ns: i64,
-    seq: u64,
-    capture: u16,
-    frame: Option<u64>,
-    count: u32,
-    out: &'a mut Vec<Observation>,
+/// What the octets of a flow are good for after some were read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// More is wanted.
+    Wanted,
+    /// Nothing more is wanted.
+    Decided,
 }
 
-impl<'a> Emit<'a> {
-    /// For one packet or tick of a flow. `frame` is its capture and number; a tick has none.
-    pub(crate) fn new(
-        flow: &'a FlowRef,
-        at_ns: i64,
-        seq: u64,
-        frame: Option<(u16, u64)>,
-        out: &'a mut Vec<Observation>,
-    ) -> Self {
-        let count = out
-            .iter()
-            .rev()
-            .take_while(|o| o.key.seq == seq && o.key.opened == flow.opened)
-            .count();
-        Self {
-            flow,
-            at_ns,
-            seq,
-            capture: frame.map_or(0, |(capture, _)| capture),
-            frame: frame.map(|(_, frame)| frame),
-            count: u32::try_from(count).unwrap_or(u32::MAX),
-            out,
+/// A set of protocols: a bit for each of [`ALL`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Fitting(u64);
+
+impl Fitting {
+    const NONE: Self = Self(0);
+
+    /// Those over a transport.
+    const fn over(transport: Transport) -> Self {
+        assert!(ALL.len() <= 64, "a bit for each");
+        let mut bits = 0;
+        let mut at = 0;
+        while at < ALL.len() {
+            if ALL[at].transport.number() == transport.number() {
+                bits |= 1 << at;
+            }
+            at += 1;
         }
+        Self(bits)
     }
 
-    /// The flow.
-    pub(crate) fn flow(&self) -> &FlowRef {
-        self.flow
+    fn is_empty(self) -> bool {
+        self.0 == 0
     }
 
-    /// Time of the packet or tick, in nanoseconds since 1970.
-    pub(crate) fn at_ns(&self) -> i64 {
-        self.at_ns
+    fn remove(&mut self, at: usize) {
+        self.0 &= !(1 << at);
     }
 
-    /// Notes the present packet in a session's evidence. A tick has no frame and adds none.
-    pub(crate) fn note(&self, frames: &mut Frames) {
-        if let Some(frame) = self.frame {
-            frames.add(self.capture, frame);
-        }
-    }
-
-    /// Hands out a fact that these frames showed.
-    pub(crate) fn fact(&mut self, frames: &Frames, fact: Fact) {
-        self.out.push(Observation {
-            key: Key {
-                seq: self.seq,
-                opened: self.flow.opened,
-                n: self.count,
-            },
-            at_ns: self.at_ns,
-            flow: *self.flow,
-            frames: frames.clone(),
-            fact,
-        });
-        self.count += 1;
+    /// The protocols with their places, in the order in which they are asked.
+    fn each(self) -> impl Iterator<Item = (usize, &'static Protocol)> {
+        let mut left = self.0;
+        std::iter::from_fn(move || {
+            let at = left.trailing_zeros() as usize;
+            left &= left.wrapping_sub(1);
+            ALL.get(at).map(|protocol| (at, protocol))
+        })
     }
 }
+
+/// Those over TCP, and over whatever carries ordered octets.
+const OVER_TCP: Fitting = Fitting::over(Transport::Tcp);
+/// Those that may begin behind another protocol's preamble.
+const BEHIND_A_PREAMBLE: Fitting = {
+    let mut bits = 0;
+    let mut at = 0;
+    while at < ALL.len() {
+        if matches!(ALL[at].begins, Begins::AtAnySegment) {
+            bits |= 1 << at;
+        }
+        at += 1;
+    }
+    Fitting(bits & OVER_TCP.0)
+};
+/// A proxy behind a proxy behind a proxy; more is an attack on the stack.
+const MAX_CARRIERS: u8 = 4;

@@ -24,7 +24,7 @@ pub(super) const PROTOCOL: Protocol = Protocol {
     name: "rfb",
     transport: Transport::Tcp,
     probe,
-    start: || Box::new(Session::over("tcp")),
+    start: || Box::new(Session::new()),
     begins: Begins::AtAnySegment,
     patience: Patience::Usual,
 };
@@ -49,11 +49,11 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// A conversation inside a carrier, as records name it.
-    pub(super) fn over(carrier: &'static str) -> Self {
+    /// A conversation of which nothing was seen yet.
+    pub(super) fn new() -> Self {
         Self {
             handshake: rfb::Session::new(),
-            record: Some(Record::new(carrier)),
+            record: Some(Record::default()),
             frames: Frames::default(),
             inner: None,
         }
@@ -69,6 +69,9 @@ impl Session {
         let was_hidden = self.handshake.is_hidden();
         let mut is_news = false;
         let record = &mut self.record;
+        if let Some(record) = record {
+            record.carrier = emit.carrier();
+        }
         let used = self.handshake.feed(from, octets, |message| {
             is_news = true;
             if let Some(record) = record {
@@ -253,13 +256,6 @@ struct Record {
 }
 
 impl Record {
-    fn new(carrier: &'static str) -> Self {
-        Self {
-            carrier,
-            ..Self::default()
-        }
-    }
-
     fn learn(&mut self, message: Message) {
         self.clues.learn(&message);
         match message {

@@ -7,8 +7,8 @@ use toml::value::Datetime;
 use super::error::{Problem, SignatureError, Source};
 use super::pattern::{self, Octets};
 use super::tool::{
-    Class, Confidence, Direction, Entry, Example, ExampleOf, Kind, Misses, Role, SeenIn, Tests,
-    Tool,
+    Class, Confidence, Direction, Entry, Example, ExampleOf, HttpExample, Kind, Misses, Role,
+    SeenIn, Severity, Tests, Tool,
 };
 
 /// Reads a file. Claims against other files and the examples are looked at when the set is compiled.
@@ -29,6 +29,7 @@ struct File {
     id: Spanned<String>,
     title: Spanned<String>,
     class: Spanned<Class>,
+    severity: Option<Severity>,
     attack: Spanned<Vec<Spanned<String>>>,
     added: Spanned<Datetime>,
     checked: Spanned<Datetime>,
@@ -64,6 +65,12 @@ struct Test {
     misses_alpn: Vec<Spanned<String>>,
     #[serde(default)]
     misses_certificate: Vec<Spanned<String>>,
+    #[serde(default)]
+    misses_websocket_protocol: Vec<Spanned<String>>,
+    #[serde(default)]
+    misses_ssh_banner: Vec<Spanned<String>>,
+    #[serde(default)]
+    misses_upgrade: Vec<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
@@ -76,6 +83,10 @@ struct Hit {
     http: Option<String>,
     host: Option<String>,
     user_agent: Option<String>,
+    upgrade: Option<String>,
+    websocket_protocol: Option<String>,
+    ssh_banner: Option<String>,
+    protocol: Option<String>,
     alpn: Option<String>,
     cert_subject: Option<String>,
     cert_issuer: Option<String>,
@@ -106,6 +117,7 @@ impl Reader {
             id: file.id.into_inner(),
             title: self.text("title", file.title)?,
             class: file.class.into_inner(),
+            severity: file.severity,
             attack: self.texts("attack", file.attack)?,
             added: self.day("added", &file.added)?,
             checked: self.day("checked", &file.checked)?,
@@ -191,9 +203,24 @@ impl Reader {
             ExampleOf::Name(name, None)
         });
         add(test.misses_http, &|request| {
-            ExampleOf::Http(request, None, None)
+            ExampleOf::Http(HttpExample {
+                request,
+                ..HttpExample::default()
+            })
         });
         add(test.misses_alpn, &ExampleOf::Alpn);
+        add(test.misses_ssh_banner, &ExampleOf::SshBanner);
+        add(
+            test.misses_websocket_protocol,
+            &ExampleOf::WebsocketProtocol,
+        );
+        add(test.misses_upgrade, &|upgrade| {
+            ExampleOf::Http(HttpExample {
+                request: "GET /".to_owned(),
+                upgrade: Some(upgrade),
+                ..HttpExample::default()
+            })
+        });
         add(test.misses_certificate, &|name| {
             ExampleOf::Certificate(name.clone(), name)
         });
@@ -218,8 +245,21 @@ impl Reader {
             probes.push(ExampleOf::Octets(self.octets(&hit, octets)?));
         }
         if let Some(request) = &parts.http {
-            let (host, agent) = (parts.host.clone(), parts.user_agent.clone());
-            probes.push(ExampleOf::Http(request.clone(), host, agent));
+            probes.push(ExampleOf::Http(HttpExample {
+                request: request.clone(),
+                host: parts.host.clone(),
+                user_agent: parts.user_agent.clone(),
+                upgrade: parts.upgrade.clone(),
+            }));
+        }
+        if let Some(name) = &parts.websocket_protocol {
+            probes.push(ExampleOf::WebsocketProtocol(name.clone()));
+        }
+        if let Some(banner) = &parts.ssh_banner {
+            probes.push(ExampleOf::SshBanner(banner.clone()));
+        }
+        if let Some(name) = &parts.protocol {
+            probes.push(ExampleOf::Protocol(name.clone()));
         }
         if let Some(alpn) = &parts.alpn {
             probes.push(ExampleOf::Alpn(alpn.clone()));
@@ -229,8 +269,9 @@ impl Reader {
             let (subject, issuer) = (text(&parts.cert_subject), text(&parts.cert_issuer));
             probes.push(ExampleOf::Certificate(subject, issuer));
         }
+        let of_http = [&parts.host, &parts.user_agent, &parts.upgrade];
         let stray = parts.seen_in.is_some() && parts.name.is_none()
-            || (parts.host.is_some() || parts.user_agent.is_some()) && parts.http.is_none();
+            || of_http.iter().any(|part| part.is_some()) && parts.http.is_none();
         match (probes.pop(), probes.is_empty() && !stray) {
             (Some(of), true) => Ok(Example {
                 role: parts.role,

@@ -24,6 +24,11 @@ pub(super) struct Matcher {
     /// Labels of the longest key: more need not be probed.
     deepest: usize,
     alpn: HashMap<Box<str>, Place, FixedState>,
+    alpn_open: Vec<(Open, Place)>,
+    protocols: HashMap<Box<str>, Place, FixedState>,
+    upgrades: Vec<(Box<str>, Place)>,
+    websockets: Vec<(Open, Place)>,
+    banners: Vec<(Open, Place)>,
     octets: Vec<(Octets, Place)>,
     paths: Vec<(Path, Place)>,
     user_agents: Vec<(Open, Place)>,
@@ -70,8 +75,24 @@ impl Matcher {
     fn add(&mut self, entry: &Entry, place: Place) {
         match entry.kind {
             Kind::Name | Kind::Suffix => self.add_name(entry, place),
+            Kind::Alpn if entry.value.ends_with('*') => {
+                let parsed = Open::parse(&entry.value).ok();
+                self.alpn_open.extend(parsed.map(|alpn| (alpn, place)));
+            }
             Kind::Alpn => {
                 self.alpn.insert(entry.value.as_str().into(), place);
+            }
+            Kind::Protocol => {
+                self.protocols.insert(entry.value.as_str().into(), place);
+            }
+            Kind::HttpUpgrade => self.upgrades.push((entry.value.as_str().into(), place)),
+            Kind::WebsocketProtocol => {
+                let parsed = Open::parse(&entry.value).ok();
+                self.websockets.extend(parsed.map(|name| (name, place)));
+            }
+            Kind::SshBanner => {
+                let parsed = Open::parse(&entry.value).ok();
+                self.banners.extend(parsed.map(|banner| (banner, place)));
             }
             Kind::Octets => {
                 let parsed = Octets::parse(&entry.value).ok();
@@ -159,9 +180,31 @@ impl Matcher {
     }
 
     pub(super) fn by_alpn(&self, alpn: &[String]) -> Option<Place> {
-        alpn.iter()
-            .find_map(|protocol| self.alpn.get(protocol.as_str()))
-            .copied()
+        alpn.iter().find_map(|protocol| {
+            let whole = self.alpn.get(protocol.as_str()).copied();
+            whole.or_else(|| find(&self.alpn_open, |pattern| pattern.fits(protocol)))
+        })
+    }
+
+    pub(super) fn by_protocol(&self, name: &str) -> Option<Place> {
+        self.protocols.get(name).copied()
+    }
+
+    /// A request may offer several protocols, each with a version: `h2c, example/1`.
+    pub(super) fn by_upgrade(&self, upgrade: &str) -> Option<Place> {
+        upgrade.split(',').find_map(|protocol| {
+            find(&self.upgrades, |value| {
+                protocol.trim().eq_ignore_ascii_case(value)
+            })
+        })
+    }
+
+    pub(super) fn by_websocket_protocol(&self, name: &str) -> Option<Place> {
+        find(&self.websockets, |pattern| pattern.fits(name))
+    }
+
+    pub(super) fn by_ssh_banner(&self, banner: &str) -> Option<Place> {
+        find(&self.banners, |pattern| pattern.fits(banner))
     }
 }
 

@@ -19,8 +19,8 @@ mod tool;
 
 pub use error::{Problem, SignatureError};
 pub use tool::{
-    Class, Confidence, Direction, Entry, Example, ExampleOf, Kind, Misses, Role, SeenIn, Tests,
-    Tool,
+    Class, Confidence, Direction, Entry, Example, ExampleOf, HttpExample, Kind, Misses, Role,
+    SeenIn, Severity, Tests, Tool,
 };
 
 use sha2::{Digest as _, Sha256};
@@ -41,6 +41,21 @@ pub struct Hit<'a> {
     pub tool: &'a Tool,
     /// By which entry, with its role.
     pub entry: &'a Entry,
+}
+
+/// An HTTP request, as far as signatures look at it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Request<'a> {
+    /// Method.
+    pub method: &'a str,
+    /// Request target.
+    pub uri: &'a str,
+    /// Host, perhaps with its port.
+    pub host: Option<&'a str>,
+    /// User-Agent.
+    pub user_agent: Option<&'a str>,
+    /// Upgrade.
+    pub upgrade: Option<&'a str>,
 }
 
 impl Signatures {
@@ -100,22 +115,22 @@ impl Signatures {
     }
 
     /// Whose HTTP request this is: by its host (of the `Host` field, of a target in absolute form, of a CONNECT), its
-    /// path and its user agent. Of several hits the one with the more telling role wins.
+    /// path, its user agent and the protocol it wants to
+    /// upgrade to. Of several hits the one with the more telling role wins.
     #[must_use]
-    pub fn by_http(
-        &self,
-        method: &str,
-        host: Option<&str>,
-        uri: &str,
-        user_agent: Option<&str>,
-    ) -> Option<Hit<'_>> {
-        let (authority, path) = split_target(method, uri);
+    pub fn by_http(&self, request: &Request<'_>) -> Option<Hit<'_>> {
+        let (authority, path) = split_target(request.method, request.uri);
         let by_name = |host: &str| self.by_name(without_port(host), SeenIn::HttpHost);
         let hits = [
-            host.and_then(by_name),
+            request.host.and_then(by_name),
             authority.and_then(by_name),
-            self.hit(self.matcher.by_path(method, path)),
-            user_agent.and_then(|agent| self.hit(self.matcher.by_user_agent(agent))),
+            self.hit(self.matcher.by_path(request.method, path)),
+            request
+                .user_agent
+                .and_then(|agent| self.hit(self.matcher.by_user_agent(agent))),
+            request
+                .upgrade
+                .and_then(|protocol| self.hit(self.matcher.by_upgrade(protocol))),
         ];
         // The roles are in the order of what they tell; of equals the first stays.
         hits.into_iter().flatten().min_by_key(|hit| hit.entry.role)
@@ -131,6 +146,24 @@ impl Signatures {
     #[must_use]
     pub fn by_alpn(&self, alpn: &[String]) -> Option<Hit<'_>> {
         self.hit(self.matcher.by_alpn(alpn))
+    }
+
+    /// Whose subprotocol of a WebSocket this is, offered or chosen.
+    #[must_use]
+    pub fn by_websocket_protocol(&self, name: &str) -> Option<Hit<'_>> {
+        self.hit(self.matcher.by_websocket_protocol(name))
+    }
+
+    /// Whose identification string of SSH this is, of either side, such as `SSH-2.0-example_1.0`.
+    #[must_use]
+    pub fn by_ssh_banner(&self, banner: &str) -> Option<Hit<'_>> {
+        self.hit(self.matcher.by_ssh_banner(banner))
+    }
+
+    /// Whose protocol this is, by the name under which a decoder recognises it.
+    #[must_use]
+    pub fn by_protocol(&self, name: &str) -> Option<Hit<'_>> {
+        self.hit(self.matcher.by_protocol(name))
     }
 
     /// Every tool, in the order of the files.

@@ -9,7 +9,21 @@ pub(super) fn check(kind: Kind, value: &str) -> Result<(), &'static str> {
         Kind::Suffix if value.contains('*') => Err("a suffix covers all below it, without `*`"),
         Kind::Suffix => check_name(value),
         Kind::Alpn if value.len() > MAX_ALPN => Err("an ALPN protocol has 255 octets at most"),
+        Kind::Alpn if value.ends_with('*') => Open::parse(value).map(|_| ()),
         Kind::Alpn => Ok(()),
+        Kind::Protocol => match value.bytes().all(is_word) {
+            true => Ok(()),
+            false => Err("a protocol is written as records do: `[a-z0-9_]`"),
+        },
+        Kind::HttpUpgrade if value.contains(',') || value.trim() != value || value.is_empty() => {
+            Err("write one protocol, without blanks at its ends")
+        }
+        Kind::HttpUpgrade => Ok(()),
+        Kind::WebsocketProtocol => Open::parse(value).map(|_| ()),
+        Kind::SshBanner if !value.starts_with("SSH-") => {
+            Err("a banner begins with `SSH-2.0-`, or another version")
+        }
+        Kind::SshBanner => Open::parse(value).map(|_| ()),
         Kind::CertSubject | Kind::CertIssuer => match value.split_once('=') {
             Some((name, text)) if !name.is_empty() && !text.is_empty() => Ok(()),
             _ => Err("write one attribute, such as O=Example Inc"),
@@ -21,6 +35,10 @@ pub(super) fn check(kind: Kind, value: &str) -> Result<(), &'static str> {
             .map(|_| ())
             .ok_or("write a port as 7844/tcp or 7844/udp"),
     }
+}
+
+fn is_word(octet: u8) -> bool {
+    octet.is_ascii_lowercase() || octet.is_ascii_digit() || octet == b'_'
 }
 
 /// A host name, as an entry may write it.

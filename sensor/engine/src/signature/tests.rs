@@ -105,11 +105,26 @@ fn a_name_counts_only_where_it_may_be_seen() {
 #[test]
 fn the_more_telling_part_of_a_request_wins() {
     let set = Signatures::built_in();
-    let hit = set.by_http("POST", Some("kite.pagekite.me"), "/~:PageKite:~/v0.8", None);
+    let hit = set.by_http(&Request {
+        method: "POST",
+        uri: "/~:PageKite:~/v0.8",
+        host: Some("kite.pagekite.me"),
+        ..Request::default()
+    });
     assert_eq!(hit.map(|hit| hit.entry.role), Some(Role::Control));
-    let hit = set.by_http("GET", None, "http://a:b@x.ngrok.io:80?c", None);
+    let hit = set.by_http(&Request {
+        method: "GET",
+        uri: "http://a:b@x.ngrok.io:80?c",
+        ..Request::default()
+    });
     assert_eq!(hit.map(|hit| hit.entry.role), Some(Role::Endpoint));
-    let hit = set.by_http("GET", Some("[2001:db8::1]:80"), "/", Some("curl/8"));
+    let hit = set.by_http(&Request {
+        method: "GET",
+        uri: "/",
+        host: Some("[2001:db8::1]:80"),
+        user_agent: Some("curl/8"),
+        ..Request::default()
+    });
     assert_eq!(hit, None);
 }
 
@@ -160,7 +175,7 @@ fn says_where_a_file_is_wrong_and_what_to_do() {
         "title = \"Example\"",
         "titel = \"Example\"",
         &format!(
-            "line 2, column 1: unknown field `titel`, expected one of `id`, `title`, `class`, `attack`, `added`, `checked`, `why`, `looks_like`, `guidance`, `references`, `match`, `test`{see}"
+            "line 2, column 1: unknown field `titel`, expected one of `id`, `title`, `class`, `severity`, `attack`, `added`, `checked`, `why`, `looks_like`, `guidance`, `references`, `match`, `test`{see}"
         ),
     );
     check(
@@ -189,9 +204,9 @@ fn says_where_a_file_is_wrong_and_what_to_do() {
     );
     check(
         "kind = \"suffix\"",
-        "kind = \"ssh_banner\"",
+        "kind = \"ssh_key\"",
         &format!(
-            "line 13, column 8: unknown variant `ssh_banner`, expected one of `name`, `suffix`, `alpn`, `cert_subject`, `cert_issuer`, `http_path`, `user_agent`, `octets`, `port`{see}"
+            "line 13, column 8: unknown variant `ssh_key`, expected one of `name`, `suffix`, `alpn`, `cert_subject`, `cert_issuer`, `http_path`, `user_agent`, `http_upgrade`, `websocket_protocol`, `ssh_banner`, `protocol`, `octets`, `port`{see}"
         ),
     );
     check(
@@ -402,4 +417,75 @@ fn an_overlay_replaces_a_tool_as_a_whole() {
         base().overlay(thief).unwrap_err().problem,
         Problem::Claimed { .. }
     ));
+}
+
+#[test]
+fn upgrades_subprotocols_banners_and_protocols_are_matched() {
+    let entries = r#"
+[[match]]
+kind = "http_upgrade"
+value = "example-control"
+role = "control"
+direction = "outbound"
+confidence = "high"
+
+[[match]]
+kind = "websocket_protocol"
+value = "example-v*"
+role = "control"
+direction = "outbound"
+confidence = "high"
+
+[[match]]
+kind = "ssh_banner"
+value = "SSH-2.0-example_*"
+role = "control"
+direction = "outbound"
+confidence = "high"
+
+[[match]]
+kind = "protocol"
+value = "example_wire"
+role = "control"
+direction = "outbound"
+confidence = "high"
+
+[[match]]
+kind = "alpn"
+value = "example/*"
+role = "control"
+direction = "outbound"
+confidence = "high"
+
+[test]
+hits = [
+    { role = "control", name = "eu.agents.example.com" },
+    { role = "control", http = "GET /x", upgrade = "h2c, Example-Control" },
+    { role = "control", websocket_protocol = "example-v3" },
+    { role = "control", ssh_banner = "SSH-2.0-example_1" },
+    { role = "control", protocol = "example_wire" },
+    { role = "control", alpn = "example/6.2.0/linux" },
+]
+misses = ["notagents.example.com"]
+misses_upgrade = ["example", "websocket"]
+misses_websocket_protocol = ["sample-v3"]
+misses_ssh_banner = ["SSH-2.0-OpenSSH_9.2"]
+misses_alpn = ["example", "h2"]
+"#;
+    let start = RIGHT.split("\n[test]").next().unwrap();
+    parse(&format!("{start}\n{entries}")).unwrap();
+    let wrong = entries.replace("SSH-2.0-example_*", "example_*");
+    let refused = parse(&format!("{start}\n{wrong}")).unwrap_err();
+    assert!(refused.to_string().contains("a banner begins"), "{refused}");
+}
+
+#[test]
+fn the_class_says_how_bad_an_agent_is_unless_the_file_does() {
+    let severity = |text: &str| parse(text).unwrap().tools()[0].severity();
+    assert_eq!(severity(RIGHT), Severity::High);
+    let own = RIGHT.replace(
+        "class = \"tunnel\"",
+        "class = \"tunnel\"\nseverity = \"low\"",
+    );
+    assert_eq!(severity(&own), Severity::Low);
 }

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::error::{Problem, SignatureError, Source};
-use super::{Hit, Signatures, pattern};
+use super::{Hit, Request, Signatures, pattern};
 
 /// One tool: the content of one file.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,6 +14,8 @@ pub struct Tool {
     pub title: String,
     /// First word of the detection.
     pub class: Class,
+    /// How bad an agent at work is, where the file says other than its class.
+    pub(super) severity: Option<Severity>,
     /// ATT&CK techniques.
     pub attack: Vec<String>,
     /// Day of the first version, `YYYY-MM-DD`.
@@ -51,6 +53,17 @@ impl Tool {
             .filter(|entry| entry.kind == Kind::Port)
             .filter_map(|entry| pattern::port(&entry.value))
             .any(|known| known == (transport, port))
+    }
+
+    /// How bad an agent at work is, before direction and the rest: what the file says, else by class.
+    #[must_use]
+    pub fn severity(&self) -> Severity {
+        self.severity.unwrap_or(match self.class {
+            // Somebody outside may be at the desk, or everything inside may be published.
+            Class::Tunnel | Class::Remote => Severity::High,
+            Class::Vpn | Class::Anonymizer => Severity::Medium,
+            Class::Proxy => Severity::Low,
+        })
     }
 
     pub(super) fn is_same_tool(&self, other: &Self) -> bool {
@@ -175,6 +188,14 @@ pub enum Kind {
     HttpPath,
     /// The user agent of an HTTP request.
     UserAgent,
+    /// The protocol that an HTTP request asks to upgrade to; case does not matter.
+    HttpUpgrade,
+    /// A subprotocol of a WebSocket, offered or chosen.
+    WebsocketProtocol,
+    /// The identification string of either side of SSH.
+    SshBanner,
+    /// The name of a protocol that a decoder recognises by its octets.
+    Protocol,
     /// The first octets of a side.
     Octets,
     /// A port of the other side: supports another hit, never hits alone.
@@ -183,7 +204,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 13] = [
         Self::Name,
         Self::Suffix,
         Self::Alpn,
@@ -191,6 +212,10 @@ impl Kind {
         Self::CertIssuer,
         Self::HttpPath,
         Self::UserAgent,
+        Self::HttpUpgrade,
+        Self::WebsocketProtocol,
+        Self::SshBanner,
+        Self::Protocol,
         Self::Octets,
         Self::Port,
     ];
@@ -206,6 +231,10 @@ impl Kind {
             Self::CertIssuer => "cert_issuer",
             Self::HttpPath => "http_path",
             Self::UserAgent => "user_agent",
+            Self::HttpUpgrade => "http_upgrade",
+            Self::WebsocketProtocol => "websocket_protocol",
+            Self::SshBanner => "ssh_banner",
+            Self::Protocol => "protocol",
             Self::Octets => "octets",
             Self::Port => "port",
         }
@@ -281,6 +310,20 @@ pub enum Direction {
     Any,
 }
 
+/// How bad an agent at work is, before direction and what else is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Worth knowing.
+    Info,
+    /// A lead.
+    Low,
+    /// Look at it today.
+    Medium,
+    /// Look at it now.
+    High,
+}
+
 /// How sure a fact is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -319,12 +362,31 @@ pub enum ExampleOf {
     Name(String, Option<SeenIn>),
     /// First octets.
     Octets(Vec<u8>),
-    /// `METHOD target`, host, user agent.
-    Http(String, Option<String>, Option<String>),
+    /// An HTTP request.
+    Http(HttpExample),
+    /// A subprotocol of a WebSocket.
+    WebsocketProtocol(String),
+    /// An identification string of SSH.
+    SshBanner(String),
+    /// The name of a recognised protocol.
+    Protocol(String),
     /// One offered application protocol.
     Alpn(String),
     /// Subject and issuer.
     Certificate(String, String),
+}
+
+/// A request that must hit or must not.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct HttpExample {
+    /// `METHOD target`.
+    pub request: String,
+    /// Host.
+    pub host: Option<String>,
+    /// User agent.
+    pub user_agent: Option<String>,
+    /// Upgrade.
+    pub upgrade: Option<String>,
 }
 
 impl ExampleOf {
@@ -337,10 +399,20 @@ impl ExampleOf {
                 places.map(|&place| set.by_name(name, place)).collect()
             }
             Self::Octets(octets) => vec![set.by_octets(octets)],
-            Self::Http(request, host, agent) => {
+            Self::Http(http) => {
+                let request = http.request.as_str();
                 let (method, uri) = request.split_once(' ').unwrap_or((request, ""));
-                vec![set.by_http(method, host.as_deref(), uri, agent.as_deref())]
+                vec![set.by_http(&Request {
+                    method,
+                    uri,
+                    host: http.host.as_deref(),
+                    user_agent: http.user_agent.as_deref(),
+                    upgrade: http.upgrade.as_deref(),
+                })]
             }
+            Self::WebsocketProtocol(name) => vec![set.by_websocket_protocol(name)],
+            Self::SshBanner(banner) => vec![set.by_ssh_banner(banner)],
+            Self::Protocol(name) => vec![set.by_protocol(name)],
             Self::Alpn(alpn) => vec![set.by_alpn(std::slice::from_ref(alpn))],
             Self::Certificate(subject, issuer) => vec![set.by_certificate(subject, issuer)],
         }
@@ -353,7 +425,10 @@ impl std::fmt::Display for ExampleOf {
             Self::Name(name, None) => write!(f, "the name `{name}`"),
             Self::Name(name, Some(place)) => write!(f, "the name `{name}` in {place:?}"),
             Self::Octets(octets) => write!(f, "the octets `{}`", octets.escape_ascii()),
-            Self::Http(request, ..) => write!(f, "the request `{request}`"),
+            Self::Http(http) => write!(f, "the request `{}`", http.request),
+            Self::WebsocketProtocol(name) => write!(f, "the subprotocol `{name}`"),
+            Self::SshBanner(banner) => write!(f, "the banner `{banner}`"),
+            Self::Protocol(name) => write!(f, "the protocol `{name}`"),
             Self::Alpn(alpn) => write!(f, "the ALPN `{alpn}`"),
             Self::Certificate(subject, issuer) => {
                 write!(

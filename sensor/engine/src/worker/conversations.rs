@@ -3,9 +3,9 @@
 use terrier_wire::Side;
 
 use super::Facts;
-use crate::conversation::{Conversation, Outcome};
+use crate::conversation::Conversation;
 use crate::packet::Packet;
-use crate::protocol::Emit;
+use crate::protocol::{Emit, Outcome};
 
 /// The conversations of the watched flows, by place.
 #[derive(Default)]

@@ -41,7 +41,7 @@ const VNC_AUTH: [(Side, &[u8]); 6] = [
 /// What a flow tells: one part a packet, numbered from 1. Its end comes a packet later.
 fn tell(parts: &[(Side, &[u8])]) -> (Vec<Observation>, Progress) {
     let flow = flow();
-    let mut session = Session::over("tcp");
+    let mut session = Session::new();
     let mut out = Vec::new();
     let mut kept = [Vec::new(), Vec::new()];
     for (frame, (side, octets)) in (1..).zip(parts) {
@@ -255,7 +255,7 @@ fn lets_both_readers_of_tls_go_at_their_own_pace() {
 #[test]
 fn tells_what_a_gap_left_over() {
     let flow = flow();
-    let mut session = Session::over("tcp");
+    let mut session = Session::new();
     let mut out = Vec::new();
     for (side, octets) in after(&VNC_AUTH, &[(S, OK), (C, &[1])]) {
         let progress = session.feed(

@@ -1,7 +1,8 @@
 //! Tools by their signatures: an agent inside, or a visit to what somebody publishes.
 //!
 //! **Sees** the host names, certificates, application protocols, requests and first octets that the files of `signatures/`
-//! list: in DNS questions and aliases, TLS hellos and certificates, HTTP requests, and flows that no decoder knows.
+//! list: in DNS questions and aliases, TLS hellos and certificates, HTTP requests, protocols recognised by their marks, and
+//! flows that no decoder knows.
 //!
 //! **Why it matters.** A tunnel's agent makes a machine inside reachable from anywhere, past every filter at the edge, over
 //! a connection that it opens itself (ATT&CK T1572).
@@ -21,10 +22,10 @@ use super::{
 };
 use crate::home::Direction;
 use crate::observation::{DnsTransaction, Endpoint, Fact, Http, NameService, Observation, Side};
-use crate::signature::{self, Hit, Role, SeenIn, Signatures};
+use crate::signature::{self, Hit, Request, Role, SeenIn, Signatures};
 
 /// The detections of all signatures.
-pub(super) struct Tunnel {
+pub(super) struct Tools {
     signatures: Arc<Signatures>,
 }
 
@@ -40,7 +41,7 @@ struct Sign<'a> {
     observed: String,
 }
 
-impl Tunnel {
+impl Tools {
     pub(super) fn new(signatures: Arc<Signatures>) -> Self {
         Self { signatures }
     }
@@ -108,6 +109,20 @@ impl Tunnel {
                 .into_iter()
                 .collect()
             }
+            Fact::Marks(marks) => {
+                let Some(hit) = self.signatures.by_protocol(marks.protocol) else {
+                    return Vec::new();
+                };
+                let observed = marks.protocol.to_owned();
+                vec![decoded(
+                    fact,
+                    marks.client,
+                    hit,
+                    None,
+                    "flow.protocol",
+                    observed,
+                )]
+            }
             _ => Vec::new(),
         }
     }
@@ -140,12 +155,13 @@ impl Tunnel {
     }
 
     fn in_http(&self, fact: &Observation, http: &Http) -> Option<Sign<'_>> {
-        let hit = self.signatures.by_http(
-            &http.method,
-            http.host.as_deref(),
-            &http.uri,
-            http.user_agent.as_deref(),
-        )?;
+        let hit = self.signatures.by_http(&Request {
+            method: &http.method,
+            uri: &http.uri,
+            host: http.host.as_deref(),
+            user_agent: http.user_agent.as_deref(),
+            upgrade: http.upgrade.as_deref(),
+        })?;
         let name = http.host.clone().map(|host| (host, NameSource::Http));
         let (what, observed) = match hit.entry.kind {
             signature::Kind::UserAgent => (
@@ -153,6 +169,9 @@ impl Tunnel {
                 http.user_agent.clone().unwrap_or_default(),
             ),
             signature::Kind::HttpPath => ("http.uri", http.uri.clone()),
+            signature::Kind::HttpUpgrade => {
+                ("http.upgrade", http.upgrade.clone().unwrap_or_default())
+            }
             _ => ("http.host", http.host.clone().unwrap_or_default()),
         };
         Some(decoded(fact, http.client, hit, name, what, observed))
@@ -178,7 +197,7 @@ fn decoded<'a>(
     }
 }
 
-impl Detection for Tunnel {
+impl Detection for Tools {
     fn ids(&self) -> Vec<Cow<'static, str>> {
         let mut ids = Vec::new();
         for tool in self.signatures.tools() {
@@ -246,7 +265,7 @@ fn direction(sign: &Sign<'_>, around: &Around<'_>) -> Direction {
 fn finding(fact: &Observation, sign: &Sign<'_>, meaning: Meaning, direction: Direction) -> Finding {
     let tool = sign.hit.tool;
     let (base, confidence) = match (meaning, sign.grade) {
-        (Meaning::Agent, Grade::Decoded) => (Severity::High, Confidence::High),
+        (Meaning::Agent, Grade::Decoded) => (severity_of(tool), Confidence::High),
         (Meaning::Agent, Grade::Name) => (Severity::Low, Confidence::Medium),
         (Meaning::Visit, Grade::Decoded) => (Severity::Low, Confidence::High),
         (Meaning::Visit, Grade::Name) => (Severity::Info, Confidence::Medium),
@@ -338,6 +357,15 @@ fn finding(fact: &Observation, sign: &Sign<'_>, meaning: Meaning, direction: Dir
                 .collect(),
             Meaning::Visit => VISIT.iter().map(|&step| Cow::Borrowed(step)).collect(),
         },
+    }
+}
+
+fn severity_of(tool: &signature::Tool) -> Severity {
+    match tool.severity() {
+        signature::Severity::Info => Severity::Info,
+        signature::Severity::Low => Severity::Low,
+        signature::Severity::Medium => Severity::Medium,
+        signature::Severity::High => Severity::High,
     }
 }
 

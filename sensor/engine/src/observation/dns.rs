@@ -1,0 +1,84 @@
+//! What name services tell.
+
+use std::net::IpAddr;
+
+use serde::{Serialize, Serializer};
+
+use super::{Side, Transport};
+
+/// A question to a name service and its answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DnsTransaction {
+    /// The name asked for, as sent; octets that are no printable ASCII, and `\`, are written `\DDD` (RFC 4343, 2.1). No
+    /// trailing dot; the root is the empty text.
+    pub query: String,
+    /// Mnemonic of the registry, else `TYPE<n>` (RFC 3597).
+    pub qtype: DnsType,
+    /// Mnemonic such as `NOERROR`; `None` when no answer was seen.
+    pub rcode: Option<DnsRcode>,
+    /// Addresses and names of the answer section, in order, as text; at most [`DnsTransaction::MAX_ANSWERS`].
+    pub answers: Vec<String>,
+    /// UDP or TCP.
+    pub transport: Transport,
+    /// Which side of the flow asked.
+    #[serde(skip)]
+    pub client: Side,
+    /// DNS, mDNS or LLMNR.
+    #[serde(skip)]
+    pub service: NameService,
+    /// The addresses of the answer with the name that owns each, the question's name (CNAMEs followed), and its time to
+    /// live in seconds.
+    #[serde(skip)]
+    pub addresses: Vec<(IpAddr, u32)>,
+    /// Every other owner and target of a CNAME in the answer, as text.
+    #[serde(skip)]
+    pub aliases: Vec<String>,
+}
+
+impl DnsTransaction {
+    /// An answer of 4096 octets can hold about 250 addresses; nobody reads more than this.
+    pub const MAX_ANSWERS: usize = 64;
+}
+
+/// Which name service a message belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum NameService {
+    /// RFC 1035.
+    Dns,
+    /// RFC 6762.
+    Mdns,
+    /// RFC 4795.
+    Llmnr,
+}
+
+impl NameService {
+    /// As records write it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Dns => "dns",
+            Self::Mdns => "mdns",
+            Self::Llmnr => "llmnr",
+        }
+    }
+}
+
+/// A type of the DNS registry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct DnsType(pub u16);
+
+impl Serialize for DnsType {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&terrier_wire::dns::TypeName(self.0))
+    }
+}
+
+/// A response code of the DNS registry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct DnsRcode(pub u16);
+
+impl Serialize for DnsRcode {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&terrier_wire::dns::RcodeName(self.0))
+    }
+}

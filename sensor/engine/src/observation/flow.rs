@@ -1,0 +1,203 @@
+//! Who talks to whom: a flow and its life.
+
+use std::net::IpAddr;
+
+use serde::{Serialize, Serializer};
+
+use super::Side;
+
+/// A flow, the same in all its records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FlowRef {
+    /// Hash of the `seq` that opened it and its five-tuple.
+    pub id: u64,
+    /// `seq` of the packet that opened it.
+    pub opened: u64,
+    /// Originator.
+    pub orig: Endpoint,
+    /// Responder.
+    pub resp: Endpoint,
+    /// Transport protocol.
+    pub transport: Transport,
+    /// VLAN ids of the first packet, outermost first.
+    pub vlan: VlanTags,
+    /// How sure the orientation is.
+    pub oriented: Oriented,
+}
+
+impl FlowRef {
+    /// The endpoint of a side.
+    #[must_use]
+    pub fn endpoint(&self, side: Side) -> Endpoint {
+        match side {
+            Side::Originator => self.orig,
+            Side::Responder => self.resp,
+        }
+    }
+}
+
+/// An address and a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Endpoint {
+    /// Address of the inner IP packet.
+    pub ip: IpAddr,
+    /// Port in host order.
+    pub port: u16,
+}
+
+/// A transport protocol that has ports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Transport {
+    /// IP protocol 6.
+    Tcp,
+    /// IP protocol 17.
+    Udp,
+}
+
+impl Transport {
+    /// Its IP protocol number.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::Tcp => 6,
+            Self::Udp => 17,
+        }
+    }
+
+    /// As records write it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+        }
+    }
+}
+
+/// How the orientation of a flow was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Oriented {
+    /// By the TCP handshake.
+    Syn,
+    /// The first sender is taken as originator.
+    Guessed,
+}
+
+/// The VLAN ids of a packet, outermost first; the first two are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct VlanTags {
+    ids: [u16; Self::MAX],
+    count: u8,
+}
+
+impl VlanTags {
+    /// QinQ has two; a third is met only in tests.
+    pub const MAX: usize = 2;
+
+    /// Keeps the id unless the list is full.
+    pub fn push(&mut self, id: u16) {
+        if let Some(slot) = self.ids.get_mut(usize::from(self.count)) {
+            *slot = id & 0x0fff;
+            self.count += 1;
+        }
+    }
+
+    /// The ids, outermost first.
+    #[must_use]
+    pub fn as_slice(&self) -> &[u16] {
+        self.ids.get(..usize::from(self.count)).unwrap_or_default()
+    }
+}
+
+impl Serialize for VlanTags {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.as_slice().serialize(serializer)
+    }
+}
+
+/// Frame numbers within one capture.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Frames {
+    /// Which capture they belong to, in the order of the command line.
+    pub capture: u16,
+    /// Ascending, each once, [`Frames::MAX`] at most: the first ones and the last.
+    pub numbers: Vec<u64>,
+}
+
+impl Frames {
+    /// A handshake needs fewer; a slow one must not grow its evidence without end.
+    pub const MAX: usize = 24;
+
+    /// A single frame.
+    #[must_use]
+    pub fn one(capture: u16, frame: u64) -> Self {
+        Self {
+            capture,
+            numbers: vec![frame],
+        }
+    }
+
+    /// Adds a frame. When the list is full the last entry is replaced. A frame of another capture starts the list anew.
+    pub fn add(&mut self, capture: u16, frame: u64) {
+        if self.numbers.is_empty() || self.capture != capture {
+            self.capture = capture;
+            self.numbers.clear();
+        }
+        match self.numbers.binary_search(&frame) {
+            Ok(_) => {}
+            Err(_) if self.numbers.len() >= Self::MAX => {
+                if let Some(last) = self.numbers.last_mut() {
+                    *last = (*last).max(frame);
+                }
+            }
+            Err(place) => self.numbers.insert(place, frame),
+        }
+    }
+}
+
+/// The first octets of each side of a flow that no decoder knows.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FirstOctets {
+    /// Originator's, responder's; [`FirstOctets::MAX`] at most each.
+    pub octets: [Vec<u8>; 2],
+}
+
+impl FirstOctets {
+    /// Enough for the marks in the knowledge pages.
+    pub const MAX: usize = 64;
+}
+
+/// The end of a flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FlowEnd {
+    /// Time of the first packet, in nanoseconds since 1970.
+    pub first_ns: i64,
+    /// Time of the last packet.
+    pub last_ns: i64,
+    /// Packets of originator and responder.
+    pub packets: [u64; 2],
+    /// IP octets of originator and responder, on the wire.
+    pub bytes: [u64; 2],
+    /// Name of the protocol that was recognised in it, the innermost where one carries another.
+    pub service: Option<&'static str>,
+    /// What ended it.
+    pub end: EndCause,
+}
+
+/// What ended a flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndCause {
+    /// Both sides finished.
+    Fin,
+    /// A reset.
+    Rst,
+    /// Nothing more came.
+    Idle,
+    /// The table was full.
+    Evicted,
+    /// The input ended.
+    EndOfInput,
+}

@@ -1,0 +1,117 @@
+//! The facts: the narrow waist of the program.
+//!
+//! A worker hands out observations, the judge reads them, the outputs write them. An observation says who, when and what
+//! was seen, never whether it is bad. The field names of the bodies are the public record format (design, "Records").
+
+mod dns;
+mod flow;
+mod http;
+mod marks;
+mod rdp;
+mod rfb;
+mod tls;
+
+use serde::ser::SerializeMap;
+pub use terrier_wire::Side;
+
+pub use dns::{DnsRcode, DnsTransaction, DnsType, NameService};
+pub use flow::{
+    EndCause, Endpoint, FirstOctets, FlowEnd, FlowRef, Frames, Oriented, Transport, VlanTags,
+};
+pub use http::Http;
+pub use marks::Marks;
+pub use rdp::{Rdp, RdpClient, RdpFailure};
+pub use rfb::{AuthResult, Rfb, RfbAuth, RfbEnd, ServerSide};
+pub use tls::{Carrier, Certificate, Ech, TlsClient, TlsServer};
+
+/// One fact, with its place in the order of all facts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Observation {
+    /// Its place among all facts: the judge reads them in this order.
+    pub key: Key,
+    /// Time of the packet (or tick) that completed it, in nanoseconds since 1970.
+    pub at_ns: i64,
+    /// The flow it was seen in.
+    pub flow: FlowRef,
+    /// Which packets showed it.
+    pub frames: Frames,
+    /// What was seen.
+    pub fact: Fact,
+}
+
+/// The order of facts: by the packet or tick that completed it, then by the packet that opened its flow, then as emitted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Key {
+    /// `seq` of the packet or tick that completed the fact.
+    pub seq: u64,
+    /// `seq` of the packet that opened the flow.
+    pub opened: u64,
+    /// Counts the facts of one packet and flow.
+    pub n: u32,
+}
+
+/// What was seen. Bodies with a `protocol()` are written as observation records, the others are for detections only.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Fact {
+    /// A DNS question with its answer (or without, when none came).
+    Dns(DnsTransaction),
+    /// A complete ClientHello.
+    Tls(TlsClient),
+    /// A ServerHello, with the certificate where it is in clear.
+    TlsServer(TlsServer),
+    /// An RFB handshake, however it ended.
+    Rfb(Rfb),
+    /// An RDP negotiation: at the Connection Confirm, or when the flow ended without one.
+    Rdp(Rdp),
+    /// What an RDP client says of itself where the MCS Connect Initial is in clear.
+    RdpClient(RdpClient),
+    /// After an RDP Connection Confirm both sides went on, with TLS or MCS: a session.
+    RdpWentOn,
+    /// How a log-in by CredSSP inside an RDP session ended, by the sizes of its TLS records: accepted or refused.
+    RdpLogin(AuthResult),
+    /// An HTTP/1 request with the status of its answer.
+    Http(Http),
+    /// A protocol that was recognised by its octets and has little to tell.
+    Marks(Marks),
+    /// A flow whose protocol no decoder knows, with its first octets. Never written out: it is payload.
+    Unknown(FirstOctets),
+    /// A flow ended.
+    FlowEnded(FlowEnd),
+}
+
+impl Fact {
+    /// The `protocol` of its record; none for facts that are not written as observations.
+    #[must_use]
+    pub fn protocol(&self) -> Option<&'static str> {
+        match self {
+            Self::Dns(dns) => Some(dns.service.name()),
+            Self::Tls(_) => Some("tls"),
+            Self::TlsServer(_) => Some("tls_server"),
+            Self::Rfb(_) => Some("rfb"),
+            Self::Rdp(_) => Some("rdp"),
+            Self::RdpClient(_) => Some("rdp_client"),
+            Self::Http(_) => Some("http"),
+            Self::Marks(marks) => Some(marks.protocol),
+            Self::RdpWentOn | Self::RdpLogin(_) | Self::Unknown(_) | Self::FlowEnded(_) => None,
+        }
+    }
+
+    /// Writes its body into a record, under the name of its protocol.
+    ///
+    /// # Errors
+    /// Those of the serializer.
+    pub fn write_body<M: SerializeMap>(&self, record: &mut M) -> Result<(), M::Error> {
+        match self {
+            // mDNS and LLMNR have the body of DNS.
+            Self::Dns(body) => record.serialize_entry("dns", body),
+            Self::Tls(body) => record.serialize_entry("tls", body),
+            Self::TlsServer(body) => record.serialize_entry("tls_server", body),
+            Self::Rfb(body) => record.serialize_entry("rfb", body),
+            Self::Rdp(body) => record.serialize_entry("rdp", body),
+            Self::RdpClient(body) => record.serialize_entry("rdp_client", body),
+            Self::Http(body) => record.serialize_entry("http", body),
+            Self::Marks(body) => record.serialize_entry(body.protocol, body),
+            Self::RdpWentOn | Self::RdpLogin(_) | Self::Unknown(_) | Self::FlowEnded(_) => Ok(()),
+        }
+    }
+}

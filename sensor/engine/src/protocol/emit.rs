@@ -1,0 +1,116 @@
+//! Where sessions put what they find.
+
+use super::Protocol;
+use crate::observation::{Fact, FlowRef, Frames, Key, Observation};
+
+/// Where a session puts what it found, and what it may know of the present packet.
+pub(crate) struct Emit<'a> {
+    flow: &'a FlowRef,
+    at_ns: i64,
+    seq: u64,
+    capture: u16,
+    frame: Option<u64>,
+    count: u32,
+    carrier: &'static str,
+    tally: Tally,
+    out: &'a mut Vec<Observation>,
+}
+
+/// What is counted while octets are read.
+#[derive(Default)]
+pub(crate) struct Tally {
+    /// Sessions begun, in their order.
+    pub(crate) sessions: Vec<&'static Protocol>,
+    /// Sessions that met octets which their protocol does not allow, and the reason.
+    pub(crate) violations: Vec<(&'static str, &'static str)>,
+    /// Gaps that somebody who waited was told of.
+    pub(crate) gaps: u64,
+    /// Overlapping segments with different octets.
+    pub(crate) conflicts: u64,
+}
+
+impl<'a> Emit<'a> {
+    /// For one packet or tick of a flow. `frame` is its capture and number; a tick has none.
+    pub(crate) fn new(
+        flow: &'a FlowRef,
+        at_ns: i64,
+        seq: u64,
+        frame: Option<(u16, u64)>,
+        out: &'a mut Vec<Observation>,
+    ) -> Self {
+        let count = out
+            .iter()
+            .rev()
+            .take_while(|o| o.key.seq == seq && o.key.opened == flow.opened)
+            .count();
+        Self {
+            flow,
+            at_ns,
+            seq,
+            capture: frame.map_or(0, |(capture, _)| capture),
+            frame: frame.map(|(_, frame)| frame),
+            count: u32::try_from(count).unwrap_or(u32::MAX),
+            carrier: TCP,
+            tally: Tally::default(),
+            out,
+        }
+    }
+
+    /// The flow.
+    pub(crate) fn flow(&self) -> &FlowRef {
+        self.flow
+    }
+
+    /// Time of the packet or tick, in nanoseconds since 1970.
+    pub(crate) fn at_ns(&self) -> i64 {
+        self.at_ns
+    }
+
+    /// What carries the octets that are read: `tcp`, or the name of the protocol in whose framing they lie.
+    pub(crate) fn carrier(&self) -> &'static str {
+        self.carrier
+    }
+
+    /// Hands octets to a session that is carried by another one.
+    pub(crate) fn within<R>(
+        &mut self,
+        carrier: &'static str,
+        feed: impl FnOnce(&mut Self) -> R,
+    ) -> R {
+        let outer = std::mem::replace(&mut self.carrier, carrier);
+        let result = feed(self);
+        self.carrier = outer;
+        result
+    }
+
+    /// What was counted so far.
+    pub(crate) fn tally(&mut self) -> &mut Tally {
+        &mut self.tally
+    }
+
+    /// Notes the present packet in a session's evidence. A tick has no frame and adds none.
+    pub(crate) fn note(&self, frames: &mut Frames) {
+        if let Some(frame) = self.frame {
+            frames.add(self.capture, frame);
+        }
+    }
+
+    /// Hands out a fact that these frames showed.
+    pub(crate) fn fact(&mut self, frames: &Frames, fact: Fact) {
+        self.out.push(Observation {
+            key: Key {
+                seq: self.seq,
+                opened: self.flow.opened,
+                n: self.count,
+            },
+            at_ns: self.at_ns,
+            flow: *self.flow,
+            frames: frames.clone(),
+            fact,
+        });
+        self.count += 1;
+    }
+}
+
+/// Sessions that nothing else carries.
+const TCP: &str = "tcp";
