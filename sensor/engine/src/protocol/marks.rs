@@ -54,8 +54,11 @@ pub(crate) enum Reading {
     More(usize),
     /// It is sure. The flow needs no more octets.
     Known(Mark),
-    /// It is not this protocol after all.
+    /// It is not this protocol after all, and the flow is given up.
     Refused(&'static str),
+    /// It is not this protocol after all: over UDP the datagrams that follow are looked at anew. For machines that begin
+    /// on a guess.
+    Mistaken,
 }
 
 /// What a machine is sure of.
@@ -157,6 +160,8 @@ impl<M: Marked> super::Session for Session<M> {
                 Progress::Finished
             }
             Reading::Refused(why) => Progress::Violated(why),
+            Reading::Mistaken if emit.flow().transport == Transport::Tcp => Progress::Finished,
+            Reading::Mistaken => Progress::Carries(octets.len()),
         }
     }
 

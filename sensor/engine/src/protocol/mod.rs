@@ -1,13 +1,26 @@
 //! Protocol sessions: ordered octets of a flow in, observations out. The registry is [`ALL`].
 
 mod dns;
+mod dnscrypt;
 mod emit;
 mod exchange;
 mod http;
+mod ike;
+mod l2tp;
+mod marks;
+mod n2n;
+mod nebula;
+mod openvpn;
+mod pptp;
 mod rdp;
 mod rfb;
+mod softether;
+mod tailscale;
 mod talk;
+mod tinc;
 mod tls;
+mod wireguard;
+mod zerotier;
 
 use std::num::NonZeroU8;
 
@@ -61,6 +74,24 @@ pub(crate) const ALL: &[Protocol] = &[
     rdp::PROTOCOL,
     dns::OVER_TCP,
     dns::OVER_UDP,
+    dnscrypt::OVER_TCP,
+    dnscrypt::OVER_UDP,
+    wireguard::PROTOCOL,
+    tailscale::DISCO,
+    tailscale::DERP,
+    openvpn::OVER_TCP,
+    openvpn::OVER_UDP,
+    ike::PROTOCOL,
+    pptp::PROTOCOL,
+    l2tp::PROTOCOL,
+    tinc::PROTOCOL,
+    zerotier::PROTOCOL,
+    nebula::PROTOCOL,
+    n2n::PROTOCOL,
+    softether::PROTOCOL,
+    // Guesses: after everything that knows.
+    openvpn::SCRAMBLED_TCP,
+    openvpn::SCRAMBLED_UDP,
 ];
 
 /// The place of a protocol in the registry, from 1.

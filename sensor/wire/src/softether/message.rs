@@ -19,7 +19,7 @@ pub enum Message {
 /// Reads a datagram; `None` when it is something else.
 #[must_use]
 pub fn message(datagram: &[u8]) -> Option<Message> {
-    if address(datagram).is_some() {
+    if datagram.starts_with(b"IP=") && address(datagram).is_some() {
         return Some(Message::Address);
     }
     pack(datagram)
