@@ -3,10 +3,14 @@
 //! A detection reads facts and signatures only, so it is tested without a packet. One file each; its page says what it
 //! sees, why it matters, what also looks like this.
 
+mod dns_tunnel;
+mod encrypted_dns;
 mod kind;
+mod of_client;
 mod rdp;
 mod severity;
 mod tool;
+mod tor;
 mod vnc;
 
 use std::borrow::Cow;
@@ -26,6 +30,9 @@ pub(crate) fn all(signatures: std::sync::Arc<Signatures>) -> Vec<Box<dyn Detecti
         Box::new(tool::Tools::new(signatures)),
         Box::new(vnc::Vnc),
         Box::new(rdp::Rdp::default()),
+        Box::new(tor::Tor),
+        Box::new(encrypted_dns::EncryptedDns),
+        Box::new(dns_tunnel::DnsTunnels::default()),
     ]
 }
 

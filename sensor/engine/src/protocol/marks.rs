@@ -239,7 +239,10 @@ mod tests {
                 return Step::NeedMore(MAGIC.len() - octets.len());
             }
             if octets.starts_with(MAGIC) {
-                Step::Done((Speaker::Server, vec![("word", "magic".into())]), MAGIC.len())
+                Step::Done(
+                    (Speaker::Server, vec![("word", "magic".into())]),
+                    MAGIC.len(),
+                )
             } else {
                 Step::NotThisProtocol("no magic")
             }
@@ -265,9 +268,7 @@ mod tests {
         let mut emit = Emit::new(&flow, 0, 1, Some((0, 7)), &mut out);
         assert_eq!(session.feed(O, b"hello", &mut emit), Progress::More(0));
         assert_eq!(session.feed(R, b"magic!", &mut emit), Progress::Finished);
-        let [found] = &out[..] else {
-            panic!("{out:?}")
-        };
+        let [found] = &out[..] else { panic!("{out:?}") };
         assert_eq!(found.frames.numbers, [7]);
         assert_eq!(
             found.fact,

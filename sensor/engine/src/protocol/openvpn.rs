@@ -8,9 +8,7 @@ use terrier_wire::openvpn::{self, Known, Message, Scrambled, Wrap};
 use terrier_wire::{Side, Step};
 
 use super::marks::{self, Mark, Marked, Reading};
-use super::{
-    Begins, Emit, Opening, Patience, Probe, Progress, Protocol, Session as _, tls,
-};
+use super::{Begins, Emit, Opening, Patience, Probe, Progress, Protocol, Session as _, tls};
 use crate::observation::{Fact, Frames, Marks, Transport};
 
 pub(super) const OVER_UDP: Protocol = Protocol {
@@ -103,15 +101,15 @@ impl Session {
         let known = self.wire.is_known();
         match read {
             // Nobody has said that it is OpenVPN: a guess of one packet.
-            Err(_) if !known && self.transport == Transport::Udp => {
-                Progress::Carries(packet.len())
-            }
+            Err(_) if !known && self.transport == Transport::Udp => Progress::Carries(packet.len()),
             Err(violation) => {
                 self.end(emit);
                 Progress::Violated(violation.0)
             }
             Ok(()) if !known => Progress::More(packet.len()),
-            Ok(()) if self.wire.is_clear() && self.inner.is_some() && self.packets < MAX_PACKETS => {
+            Ok(())
+                if self.wire.is_clear() && self.inner.is_some() && self.packets < MAX_PACKETS =>
+            {
                 Progress::More(packet.len())
             }
             Ok(()) => {

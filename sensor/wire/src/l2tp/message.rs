@@ -116,13 +116,13 @@ const MAX_TEXT: usize = 64;
 #[cfg(test)]
 pub(crate) fn sample(kind: u8, tunnel: u8) -> Vec<u8> {
     [
-        &[0xc8, 0x02][..],                                           // T, L, S, version 2
-        &[0x00, 0x2c],                                               // length: 44
-        &[0x00, tunnel, 0x00, 0x00],                                 // tunnel, session
-        &[0x00, 0x00, 0x00, 0x00],                                   // Ns, Nr
-        &[0x80, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, kind],           // message type
+        &[0xc8, 0x02][..],                                             // T, L, S, version 2
+        &[0x00, 0x2c],                                                 // length: 44
+        &[0x00, tunnel, 0x00, 0x00],                                   // tunnel, session
+        &[0x00, 0x00, 0x00, 0x00],                                     // Ns, Nr
+        &[0x80, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, kind],             // message type
         &[0x80, 0x0a, 0x00, 0x00, 0x00, 0x07, b'g', b'a', b't', b'e'], // host name
-        &[0x00, 0x0e, 0x00, 0x00, 0x00, 0x08],                       // vendor name
+        &[0x00, 0x0e, 0x00, 0x00, 0x00, 0x08],                         // vendor name
         b"xelerate",
     ]
     .concat()

@@ -40,7 +40,9 @@ pub fn header(datagram: &[u8]) -> Option<Header> {
     let kind = PacketType(flags & TYPE);
     let registers = matches!(
         kind,
-        PacketType::REGISTER_SUPER | PacketType::REGISTER_SUPER_ACK | PacketType::REGISTER_SUPER_NAK
+        PacketType::REGISTER_SUPER
+            | PacketType::REGISTER_SUPER_ACK
+            | PacketType::REGISTER_SUPER_NAK
     );
     if !(1..=2).contains(&ttl) || flags & !(TYPE | KNOWN_FLAGS) != 0 || !registers {
         return None;

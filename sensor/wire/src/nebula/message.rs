@@ -41,7 +41,7 @@ pub(crate) fn sample(index: u8, counter: u8) -> Vec<u8> {
         0x10, 0x00, 0x00, 0x00, // version and type, subtype, reserved
         index, index, index, index, // receiver
         0, 0, 0, 0, 0, 0, 0, counter, // counter
-        0x0a, // Protocol Buffers
+        0x0a,    // Protocol Buffers
     ];
     octets.resize(200, 0x41);
     octets

@@ -135,7 +135,8 @@ fn is_key_behind(packet: &[u8]) -> bool {
     packet.last_chunk::<2>().is_some_and(|length| {
         let length = usize::from(u16::from_be_bytes(*length));
         length >= MIN_KEY
-            && (CRYPT_CLIENT..=CRYPT_CLIENT + MAX_EARLY).contains(&packet.len().saturating_sub(length))
+            && (CRYPT_CLIENT..=CRYPT_CLIENT + MAX_EARLY)
+                .contains(&packet.len().saturating_sub(length))
     })
 }
 

@@ -110,7 +110,10 @@ impl Session {
                     ..Half::default()
                 };
             }
-        } else if own.opened.is_some_and(|(session, _)| session != control.session) {
+        } else if own
+            .opened
+            .is_some_and(|(session, _)| session != control.session)
+        {
             return Err(Violation("OpenVPN packet of another session"));
         }
         own.packets = own.packets.saturating_add(1);
@@ -393,7 +396,9 @@ mod tests {
         }
         for id in 2..=255 {
             let piece = packet(Opcode::CONTROL, CLIENT, &[], None, Some(id), b"x");
-            session.feed(O, &piece, |_| panic!("piece 1 is due")).unwrap();
+            session
+                .feed(O, &piece, |_| panic!("piece 1 is due"))
+                .unwrap();
         }
         assert_eq!(session.sides[0].early.len(), MAX_HELD);
     }

@@ -9,7 +9,7 @@ pub enum Message {
     Address,
     /// A pack of the client or the server.
     Pack {
-        /// Whether it names what only a client says of itself.
+        /// Whether it asks; an answer says so.
         client: bool,
         /// The client's name in SoftEther's dynamic DNS, where it is given.
         name: Option<String>,
@@ -40,7 +40,7 @@ fn pack(datagram: &[u8]) -> Option<Message> {
     if !(1..=MAX_ELEMENTS).contains(&count) {
         return None;
     }
-    let (mut known, mut client, mut fqdn) = (false, false, None);
+    let (mut known, mut client, mut fqdn) = (false, true, None);
     for _ in 0..count {
         // The length counts a NUL that is not sent.
         let length = reader.u32_be()?;
@@ -54,10 +54,12 @@ fn pack(datagram: &[u8]) -> Option<Message> {
             return None;
         }
         known |= KNOWN.contains(&name);
-        client |= name == b"host_name" || name == b"machine_key";
+        client &= !matches!(name, b"isret" | b"isfret" | b"your_ip");
         for _ in 0..values {
             let value = value(&mut reader, kind)?;
-            if name == b"ddns_fqdn" && value.len() <= MAX_NAME && value.iter().all(u8::is_ascii_graphic)
+            if name == b"ddns_fqdn"
+                && value.len() <= MAX_NAME
+                && value.iter().all(u8::is_ascii_graphic)
             {
                 fqdn = std::str::from_utf8(value).ok().map(str::to_owned);
             }
@@ -108,17 +110,17 @@ const MAX_NAME: usize = 63;
 #[cfg(test)]
 pub(crate) fn sample() -> Vec<u8> {
     [
-        &[0, 0, 0, 3][..],                               // elements
-        &[0, 0, 0, 10],                                  // length of the name, and one
+        &[0, 0, 0, 3][..], // elements
+        &[0, 0, 0, 10],    // length of the name, and one
         b"host_name",
-        &[0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 4],           // string, one value, its length
+        &[0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 4], // string, one value, its length
         b"pc21",
         &[0, 0, 0, 8],
         b"tran_id",
         &[0, 0, 0, 4, 0, 0, 0, 1, 1, 2, 3, 4, 5, 6, 7, 8], // number of eight octets
         &[0, 0, 0, 9],
         b"svc_port",
-        &[0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 1, 0xbb],        // number
+        &[0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 1, 0xbb], // number
     ]
     .concat()
 }

@@ -22,7 +22,11 @@ pub fn derp(octets: &[u8]) -> Step<()> {
         .enumerate()
         // The length, which may grow in later versions.
         .all(|(at, (octet, want))| octet == want || at == DERP_LENGTH_AT);
-    if !fits || octets.get(DERP_LENGTH_AT).is_some_and(|&length| length < DERP_MIN) {
+    if !fits
+        || octets
+            .get(DERP_LENGTH_AT)
+            .is_some_and(|&length| length < DERP_MIN)
+    {
         return Step::NotThisProtocol("no frame of a DERP relay's key");
     }
     match DERP_HEAD.len().checked_sub(octets.len()) {

@@ -26,9 +26,11 @@ pub fn identity(octets: &[u8]) -> Step<Identity> {
     };
     let mut words = line.split(|&octet| octet == b' ');
     let (request, name, version) = (words.next(), words.next(), words.next());
-    let fits = request.is_none_or(|word| b"0".starts_with(word) && (name.is_none() || word == b"0"))
+    let fits = request
+        .is_none_or(|word| b"0".starts_with(word) && (name.is_none() || word == b"0"))
         && name.is_none_or(|word| {
-            word.iter().all(|&octet| octet.is_ascii_alphanumeric() || octet == b'_')
+            word.iter()
+                .all(|&octet| octet.is_ascii_alphanumeric() || octet == b'_')
                 && (version.is_none() || !word.is_empty())
         })
         && version.is_none_or(is_version_start)

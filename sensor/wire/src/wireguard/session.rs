@@ -226,10 +226,7 @@ mod tests {
             run(&[(R, response(9, 2)), (O, transport(9, 0))]),
             plain(Some(O))
         );
-        assert_eq!(
-            run(&[(R, response(9, 2)), (O, transport(8, 0))]),
-            Ok(None)
-        );
+        assert_eq!(run(&[(R, response(9, 2)), (O, transport(8, 0))]), Ok(None));
     }
 
     #[test]
