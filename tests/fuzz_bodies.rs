@@ -77,6 +77,34 @@ fn laws_of_tls_hold_for_real_conversations() {
     check(fuzzing::tls, seeds);
 }
 
+#[test]
+fn laws_of_vpns_hold_for_real_datagrams_and_streams() {
+    let datagrams = captured(|frame| segments::datagram(frame).map(<[u8]>::to_vec));
+    let streams: Vec<_> = conversations()
+        .into_iter()
+        .flat_map(|turns| both_sides(&turns))
+        .collect();
+    check(fuzzing::ike, datagrams.iter().cloned());
+    check(
+        fuzzing::marks,
+        datagrams.iter().cloned().chain(streams.iter().cloned()),
+    );
+    // The size of the pieces.
+    check(
+        fuzzing::openvpn,
+        streams.iter().map(|octets| [&[7], &octets[..]].concat()),
+    );
+    // Who sends and how long it is, before each of two datagrams.
+    let pairs = datagrams.windows(2).map(|pair| {
+        let framed = |side: u8, octets: &[u8]| {
+            let octets = &octets[..octets.len().min(255)];
+            [&[side, octets.len() as u8], octets].concat()
+        };
+        [framed(1, &pair[0]), framed(0, &pair[1])].concat()
+    });
+    check(fuzzing::wireguard, pairs);
+}
+
 /// Tries a body with each seed: as it is, its first half, and twice with three octets changed. The changes are the same in
 /// every run.
 fn check(body: fn(&[u8]), seeds: impl Iterator<Item = Vec<u8>>) {

@@ -109,5 +109,5 @@ fn strings(list: &Value) -> BTreeSet<String> {
         .collect()
 }
 
-/// They share their body with `dns`, which captures show.
-const WITHOUT_CAPTURE: [&str; 2] = ["mdns", "llmnr"];
+/// It shares its body with `dns`, which captures show.
+const WITHOUT_CAPTURE: [&str; 1] = ["llmnr"];

@@ -69,6 +69,12 @@ const RULES: &[Rule] = &[
     rule("sensor/engine/src/home.rs", "terrier_wire", &[]),
     rule("sensor/engine/src/names.rs", "crate", &["observation"]),
     rule("sensor/engine/src/names.rs", "terrier_wire", &[]),
+    rule(
+        "sensor/engine/src/hosts.rs",
+        "crate",
+        &["home", "observation"],
+    ),
+    rule("sensor/engine/src/hosts.rs", "terrier_wire", &[]),
     // Nothing goes back from the judge to a worker.
     rule(
         "sensor/engine/src/worker.rs",
@@ -96,6 +102,7 @@ const RULES: &[Rule] = &[
             "counters",
             "detect",
             "home",
+            "hosts",
             "names",
             "observation",
             "signature",

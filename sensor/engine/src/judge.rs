@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use foldhash::fast::FixedState;
@@ -13,6 +14,7 @@ use crate::alert::{Alert, Alerts};
 use crate::counters::Counters;
 use crate::detect::{self, Around, Detection, Finding, NameSource};
 use crate::home::HomeNetworks;
+use crate::hosts::Hosts;
 use crate::names::Names;
 use crate::observation::{Ech, Fact, FlowEnd, FlowRef, Observation};
 use crate::signature::Signatures;
@@ -70,6 +72,7 @@ pub struct Judge {
     detections: Vec<Box<dyn Detection>>,
     alerts: Alerts,
     names: Names,
+    hosts: Hosts,
     /// Server names seen in a flow that has not ended, by flow id.
     flow_names: HashMap<u64, (String, NameSource), FixedState>,
     inboxes: Vec<Inbox>,
@@ -101,6 +104,7 @@ impl Judge {
             detections,
             alerts: Alerts::new(MAX_ALERTS, config.seed),
             names: Names::new(MAX_NAMES, config.seed),
+            hosts: Hosts::new(MAX_HOSTS, config.seed),
             flow_names: HashMap::with_hasher(FixedState::with_seed(config.seed)),
             inboxes: (0..config.workers.max(1))
                 .map(|_| Inbox::default())
@@ -203,16 +207,13 @@ impl Judge {
             let name = own
                 .as_ref()
                 .map(|(name, source)| (name.as_str(), *source))
-                .or_else(|| {
-                    self.names
-                        .of(flow.orig.ip, flow.resp.ip)
-                        .map(|name| (name, NameSource::Dns))
-                });
+                .or_else(|| self.name_of(flow.orig.ip, flow.resp.ip));
             sink.flow(flow, end, name);
         }
     }
 
     fn learn(&mut self, observation: &Observation) {
+        self.hosts.learn(observation, &self.home);
         let flow = &observation.flow;
         let (name, source) = match &observation.fact {
             Fact::Dns(dns) => return self.names.learn(flow.endpoint(dns.client).ip, dns),
@@ -235,25 +236,27 @@ impl Judge {
         }
     }
 
+    /// What a host calls itself, else the name that `asker` looked it up by.
+    fn name_of(&self, asker: IpAddr, address: IpAddr) -> Option<(&str, NameSource)> {
+        self.hosts.of(address).or_else(|| {
+            let name = self.names.of(asker, address)?;
+            Some((name, NameSource::Dns))
+        })
+    }
+
     fn raise(&mut self, mut finding: Finding, sink: &mut impl Sink) {
         *self
             .verdicts
             .findings
             .entry(finding.detection.clone())
             .or_default() += 1;
+        let owned = |(name, source): (&str, NameSource)| (name.to_owned(), source);
         if let (None, Some(ip)) = (&finding.peer.name, finding.peer.ip) {
-            finding.peer.name = self
-                .names
-                .of(finding.victim, ip)
-                .map(|name| (name.to_owned(), NameSource::Dns));
+            finding.peer.name = self.name_of(finding.victim, ip).map(owned);
         }
-        let (victim, names) = (finding.victim, &self.names);
-        let named = || {
-            names
-                .of(victim, victim)
-                .map(|name| (name.to_owned(), NameSource::Dns))
-        };
-        if let Some((alert, opened)) = self.alerts.take(finding, named) {
+        let victim = finding.victim;
+        let name = self.name_of(victim, victim).map(owned);
+        if let Some((alert, opened)) = self.alerts.take(finding, || name) {
             if opened {
                 let kind = (alert.class().to_owned(), alert.finding.severity.name());
                 *self.verdicts.alerts.entry(kind).or_default() += 1;
@@ -267,5 +270,7 @@ impl Judge {
 const MAX_ALERTS: usize = 32_768;
 /// Names kept; each has about 100 octets.
 const MAX_NAMES: usize = 262_144;
+/// Names of inside hosts: a large campus.
+const MAX_HOSTS: usize = 65_536;
 /// Flows whose server name is kept until they end.
 const MAX_FLOW_NAMES: usize = 262_144;

@@ -11,6 +11,7 @@ mod counters;
 pub mod detect;
 mod flow;
 mod home;
+mod hosts;
 mod judge;
 mod names;
 pub mod observation;

@@ -9,6 +9,7 @@
 //! | [`decap`] | a frame down to the inner IP packet and its transport header |
 //! | [`link`], [`net`], [`transport`] | the headers on the way there |
 //! | [`dns`] | DNS messages over UDP and TCP |
+//! | [`dhcp`], [`netbios`] | what hosts call themselves |
 //! | [`http`] | the heads of HTTP/1 requests and answers |
 //! | [`tls`] | the clear part of a TLS handshake, JA3 and JA4 |
 //! | [`rfb`] | the handshake of RFB (VNC) |
@@ -23,6 +24,7 @@
 )]
 
 pub mod decap;
+pub mod dhcp;
 pub mod dns;
 pub mod dnscrypt;
 pub mod fuzzing;
@@ -33,6 +35,7 @@ pub mod link;
 pub mod n2n;
 pub mod nebula;
 pub mod net;
+pub mod netbios;
 pub mod openvpn;
 pub mod pptp;
 pub mod rdp;

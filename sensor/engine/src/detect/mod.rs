@@ -19,7 +19,7 @@ use std::net::IpAddr;
 use serde::Serialize;
 
 use crate::home::{Direction, HomeNetworks};
-pub use crate::observation::{Endpoint, FlowRef, Frames};
+pub use crate::observation::{Endpoint, FlowRef, Frames, NameSource};
 use crate::observation::{Observation, Oriented, Side};
 use crate::signature::Signatures;
 pub use severity::{Confidence, Grade, Severity};
@@ -97,20 +97,6 @@ pub struct Peer {
     pub port: Option<u16>,
     /// Name, and what told it.
     pub name: Option<(String, NameSource)>,
-}
-
-/// What told a name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum NameSource {
-    /// A DNS look-up.
-    Dns,
-    /// TLS server name indication.
-    Sni,
-    /// HTTP Host.
-    Http,
-    /// The server's certificate.
-    Certificate,
 }
 
 /// What tells alerts of one detection and victim apart. Never the five-tuple: reconnecting opens no new alert.

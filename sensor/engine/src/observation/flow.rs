@@ -201,3 +201,27 @@ pub enum EndCause {
     /// The input ended.
     EndOfInput,
 }
+
+/// What told a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NameSource {
+    /// A DNS look-up.
+    Dns,
+    /// TLS server name indication.
+    Sni,
+    /// HTTP Host.
+    Http,
+    /// The server's certificate.
+    Certificate,
+    /// DHCP: the host's own word, granted by the server.
+    Dhcp,
+    /// Multicast DNS.
+    Mdns,
+    /// NetBIOS, from the host itself.
+    Netbios,
+    /// An answer to everybody, by LLMNR or NetBIOS.
+    Llmnr,
+    /// What an RDP client says of itself.
+    Rdp,
+}

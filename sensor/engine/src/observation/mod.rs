@@ -5,6 +5,7 @@
 
 mod dns;
 mod flow;
+mod hosts;
 mod http;
 mod marks;
 mod rdp;
@@ -16,8 +17,10 @@ pub use terrier_wire::Side;
 
 pub use dns::{DnsRcode, DnsTransaction, DnsType, NameService};
 pub use flow::{
-    EndCause, Endpoint, FirstOctets, FlowEnd, FlowRef, Frames, Oriented, Transport, VlanTags,
+    EndCause, Endpoint, FirstOctets, FlowEnd, FlowRef, Frames, NameSource, Oriented, Transport,
+    VlanTags,
 };
+pub use hosts::{Dhcp, Netbios, Suffix};
 pub use http::Http;
 pub use marks::Marks;
 pub use rdp::{Rdp, RdpClient, RdpFailure};
@@ -69,6 +72,10 @@ pub enum Fact {
     RdpWentOn,
     /// How a log-in by CredSSP inside an RDP session ended, by the sizes of its TLS records: accepted or refused.
     RdpLogin(AuthResult),
+    /// A DHCP message.
+    Dhcp(Dhcp),
+    /// A message of NetBIOS over UDP.
+    Netbios(Netbios),
     /// An HTTP/1 request with the status of its answer.
     Http(Http),
     /// A protocol that was recognised by its octets and has little to tell.
@@ -90,6 +97,8 @@ impl Fact {
             Self::Rfb(_) => Some("rfb"),
             Self::Rdp(_) => Some("rdp"),
             Self::RdpClient(_) => Some("rdp_client"),
+            Self::Dhcp(_) => Some("dhcp"),
+            Self::Netbios(_) => Some("netbios"),
             Self::Http(_) => Some("http"),
             Self::Marks(marks) => Some(marks.protocol),
             Self::RdpWentOn | Self::RdpLogin(_) | Self::Unknown(_) | Self::FlowEnded(_) => None,
@@ -109,6 +118,8 @@ impl Fact {
             Self::Rfb(body) => record.serialize_entry("rfb", body),
             Self::Rdp(body) => record.serialize_entry("rdp", body),
             Self::RdpClient(body) => record.serialize_entry("rdp_client", body),
+            Self::Dhcp(body) => record.serialize_entry("dhcp", body),
+            Self::Netbios(body) => record.serialize_entry("netbios", body),
             Self::Http(body) => record.serialize_entry("http", body),
             Self::Marks(body) => record.serialize_entry(body.protocol, body),
             Self::RdpWentOn | Self::RdpLogin(_) | Self::Unknown(_) | Self::FlowEnded(_) => Ok(()),

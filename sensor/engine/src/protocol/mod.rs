@@ -1,5 +1,6 @@
 //! Protocol sessions: ordered octets of a flow in, observations out. The registry is [`ALL`].
 
+mod dhcp;
 mod dns;
 mod dnscrypt;
 mod emit;
@@ -10,6 +11,7 @@ mod l2tp;
 mod marks;
 mod n2n;
 mod nebula;
+mod netbios;
 mod openvpn;
 mod pptp;
 mod rdp;
@@ -89,6 +91,8 @@ pub(crate) const ALL: &[Protocol] = &[
     nebula::PROTOCOL,
     n2n::PROTOCOL,
     softether::PROTOCOL,
+    dhcp::PROTOCOL,
+    netbios::PROTOCOL,
     // Guesses: after everything that knows.
     openvpn::SCRAMBLED_TCP,
     openvpn::SCRAMBLED_UDP,

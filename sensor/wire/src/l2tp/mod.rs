@@ -10,3 +10,7 @@
 mod message;
 
 pub use message::{Control, MAX_ATTRIBUTES, MessageType, control};
+#[cfg(test)]
+pub(crate) fn sample() -> Vec<u8> {
+    message::sample(1, 0)
+}

@@ -21,19 +21,15 @@ pub fn handshake(datagram: &[u8]) -> Option<Handshake> {
     }
     let index = reader.u32_be()?;
     let counter = (reader.u32_be()?, reader.u32_be()?);
-    // What follows is a message of Protocol Buffers: its first field is a submessage.
-    let body = reader.u8()?;
-    match (index, counter, body) {
-        (0, (0, 1), BODY) => Some(Handshake::First),
-        (1.., (0, 2), BODY) => Some(Handshake::Second),
+    match (index, counter) {
+        (0, (0, 1)) => Some(Handshake::First),
+        (1.., (0, 2)) => Some(Handshake::Second),
         _ => None,
     }
 }
 
-/// Header, an ephemeral key, and what carries them.
-const MIN: usize = 16 + 32;
-/// Field 1, with a length.
-const BODY: u8 = 0x0a;
+/// Header, an ephemeral key (Noise IX), and a certificate behind.
+const MIN: usize = 16 + 32 + 64;
 
 #[cfg(test)]
 pub(crate) fn sample(index: u8, counter: u8) -> Vec<u8> {
@@ -57,7 +53,7 @@ mod tests {
         assert_eq!(handshake(&sample(7, 2)), Some(Handshake::Second));
         assert_eq!(handshake(&sample(7, 1)), None);
         assert_eq!(handshake(&sample(0, 2)), None);
-        assert_eq!(handshake(&sample(0, 1)[..40]), None);
+        assert_eq!(handshake(&sample(0, 1)[..100]), None);
         let mut other = sample(0, 1);
         other[1] = 1;
         assert_eq!(handshake(&other), None);

@@ -8,3 +8,7 @@
 mod message;
 
 pub use message::{Kind, LENGTH, Start, start};
+#[cfg(test)]
+pub(crate) fn sample() -> Vec<u8> {
+    message::sample(1)
+}

@@ -10,3 +10,5 @@
 mod message;
 
 pub use message::{MAX_ELEMENTS, MAX_VALUES, Message, message};
+#[cfg(test)]
+pub(crate) use message::sample;

@@ -9,3 +9,5 @@
 mod message;
 
 pub use message::{Hello, hello};
+#[cfg(test)]
+pub(crate) use message::sample;

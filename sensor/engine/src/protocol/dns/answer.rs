@@ -4,7 +4,7 @@ use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
 
 use foldhash::fast::FixedState;
-use terrier_wire::dns::{Data, Message, Name, Record, TypeName};
+use terrier_wire::dns::{Data, Message, Name, Record, Section, TypeName};
 
 use crate::observation::DnsTransaction;
 
@@ -78,10 +78,21 @@ impl Group {
     }
 }
 
-/// The answer section by owner and type, in the order in which each is met first.
+/// The answer section by owner and type, in the order in which each is met first, and the addresses of the additional
+/// section: there multicast DNS tells where the hosts are that offer a service (RFC 6763, section 12).
 pub(super) fn by_owner(message: &Message<'_>) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
-    for record in records(message) {
+    let mut walk = message.walk();
+    let all = std::iter::from_fn(|| walk.record())
+        .take_while(|record| record.class.is_registered() || record.section != Section::Answer)
+        .take(MAX_RECORDS);
+    for record in all {
+        let is_address = matches!(record.rtype, TypeName::A | TypeName::AAAA);
+        if !(record.section == Section::Answer
+            || record.section == Section::Additional && is_address)
+        {
+            continue;
+        }
         let same = |group: &Group| group.rtype == record.rtype && group.owner == record.owner;
         let place = match groups.iter().position(same) {
             Some(place) => place,
