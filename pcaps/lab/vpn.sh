@@ -395,7 +395,7 @@ dns_over_tls() {
 
 # ---------------------------------------------------------------- Tor
 
-scenario anonymizer/tor tor anonymizer/tor.pcapng \
+scenario vpn/tor tor vpn/tor.pcapng \
     'tor on 10.20.0.21 opens connections to a bridge, tor on 198.51.100.70:9001: TLS with made-up names.' \
     anonymizer.tor
 tor() {
