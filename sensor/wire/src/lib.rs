@@ -14,7 +14,7 @@
 //! | [`tls`] | the clear part of a TLS handshake, JA3 and JA4 |
 //! | [`rfb`] | the handshake of RFB (VNC) |
 //! | [`rdp`] | the clear part of RDP: X.224, negotiation, MCS |
-//! | [`wireguard`], [`openvpn`], [`ike`], [`tailscale`], [`zerotier`], [`nebula`], [`n2n`], [`tinc`], [`softether`], [`pptp`], [`l2tp`] | what VPNs show in clear |
+//! | [`wireguard`], [`openvpn`], [`ike`], [`tailscale`], [`zerotier`], [`nebula`], [`n2n`], [`tinc`], [`softether`], [`pptp`], [`l2tp`], [`anyconnect`] | what VPNs show in clear |
 //! | [`dnscrypt`] | answers of DNSCrypt |
 #![deny(
     clippy::indexing_slicing,
@@ -23,6 +23,7 @@
     clippy::panic
 )]
 
+pub mod anyconnect;
 pub mod decap;
 pub mod dhcp;
 pub mod dns;

@@ -1,5 +1,6 @@
 //! Protocol sessions: ordered octets of a flow in, observations out. The registry is [`ALL`].
 
+mod anyconnect;
 mod dhcp;
 mod dns;
 mod dnscrypt;
@@ -84,6 +85,7 @@ pub(crate) const ALL: &[Protocol] = &[
     openvpn::OVER_TCP,
     openvpn::OVER_UDP,
     ike::PROTOCOL,
+    anyconnect::PROTOCOL,
     pptp::PROTOCOL,
     l2tp::PROTOCOL,
     tinc::PROTOCOL,

@@ -9,6 +9,6 @@
 
 mod message;
 
-pub use message::{MAX_ELEMENTS, MAX_VALUES, Message, message};
 #[cfg(test)]
 pub(crate) use message::sample;
+pub use message::{MAX_ELEMENTS, MAX_VALUES, Message, message};

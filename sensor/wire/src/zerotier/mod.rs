@@ -8,6 +8,6 @@
 
 mod message;
 
-pub use message::{Hello, hello};
 #[cfg(test)]
 pub(crate) use message::sample;
+pub use message::{Hello, hello};
