@@ -10,6 +10,15 @@ use crate::support::{assert_none, manifest};
 use terrier_wire::fuzzing;
 
 #[test]
+fn laws_of_decap_hold_for_real_frames() {
+    let frames = captured(|frame| {
+        let link = u16::try_from(frame.link).ok()?.to_be_bytes();
+        Some([&link[..], &frame.octets].concat())
+    });
+    check(fuzzing::decap, frames.into_iter());
+}
+
+#[test]
 fn laws_of_dns_hold_for_real_messages() {
     let datagrams = captured(|frame| segments::datagram(frame).map(<[u8]>::to_vec));
     let streams = conversations()

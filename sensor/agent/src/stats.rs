@@ -29,11 +29,11 @@ pub struct Stats {
     pub drops: BTreeMap<&'static str, u64>,
     /// What could not be decoded, by layer or protocol and reason.
     pub decode_errors: BTreeMap<String, u64>,
-    /// Packets that are none of TCP and UDP over IP, by reason: no error.
+    /// Packets without an IP packet, and tunnels that carry none that can be read, by reason: no error.
     pub ignored: BTreeMap<&'static str, u64>,
     /// Sessions that a decoder recognised, by protocol.
     pub sessions: BTreeMap<&'static str, u64>,
-    /// Ended flows of which only one side was seen.
+    /// Ended flows of TCP and UDP of which only one side was seen; other protocols have no answers to miss.
     pub one_sided_flows: u64,
     /// Lost octets in streams that a decoder waited for.
     pub gaps: u64,
@@ -45,15 +45,6 @@ pub struct Stats {
     pub last_seen: Option<Timestamp>,
     /// Each input.
     pub captures: Vec<CaptureStats>,
-}
-
-/// Packets in which each layer was met.
-#[must_use]
-pub fn encapsulations(counters: &Counters) -> [(&'static str, u64); 2] {
-    [
-        ("vlan", counters.vlan_packets),
-        ("qinq", counters.qinq_packets),
-    ]
 }
 
 /// One input.
@@ -72,7 +63,7 @@ impl Stats {
     #[must_use]
     pub fn new(progress: Progress, counters: &Counters, captures: Vec<CaptureStats>) -> Self {
         let mut encapsulations = BTreeMap::new();
-        for (name, count) in self::encapsulations(counters) {
+        for (name, count) in counters.encapsulations() {
             if count > 0 {
                 encapsulations.insert(name, count);
             }
@@ -110,7 +101,7 @@ impl Stats {
             decode_errors,
             ignored,
             sessions: counters.sessions.clone(),
-            one_sided_flows: counters.one_sided_flows.iter().sum(),
+            one_sided_flows: counters.one_sided_flows.iter().take(2).sum(),
             gaps: counters.gaps,
             clock_jumps: progress.clock_jumps,
             first_seen: progress.first_ns.map(Timestamp),

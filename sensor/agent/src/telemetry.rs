@@ -22,8 +22,6 @@ use terrier_engine::detect::Severity;
 use terrier_engine::signature::{Kind, Signatures};
 use terrier_engine::{Counters, Limits, Undecoded, Verdicts};
 
-use crate::stats;
-
 /// The metrics of a run.
 pub struct Telemetry {
     registry: Registry,
@@ -292,7 +290,9 @@ impl Page {
             "terrier_decode_encapsulated_packets_total",
             "Packets in which the layer was met.",
             ["encapsulation"],
-            stats::encapsulations(counters).map(|(name, count)| ([name], count)),
+            counters
+                .encapsulations()
+                .map(|(name, count)| ([name], count)),
         );
         self.one(
             "terrier_reassembly_gaps_total",
@@ -309,8 +309,8 @@ impl Page {
 
     fn flows(&mut self, counters: &Counters, fixed: &Fixed) {
         let active = counters.flows_active();
-        let by_transport = |counts: [u64; 2]| {
-            TRANSPORTS
+        let by_transport = |counts: [u64; 4]| {
+            Counters::TRANSPORTS
                 .iter()
                 .zip(counts)
                 .map(|(&transport, count)| ([transport], count))
@@ -539,8 +539,6 @@ const REVISION: &str = match option_env!("TERRIER_REVISION") {
     Some(revision) => revision,
     None => "unknown",
 };
-/// In the order of the counters.
-const TRANSPORTS: [&str; 2] = ["tcp", "udp"];
 const NONE: [&str; 0] = [];
 const NS_PER_S: f64 = 1e9;
 /// Prometheus bears more, but a person who adds so many signatures reads the records and not a graph of each.

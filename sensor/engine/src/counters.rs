@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use terrier_wire::link::{Tags, Undecoded};
+use terrier_wire::link::{Encapsulations, Undecoded};
 
 use crate::observation::Transport;
 use crate::protocol::Tally;
@@ -10,19 +10,17 @@ use crate::protocol::Tally;
 /// Counts since the start.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Counters {
-    /// Flows opened, by transport: TCP, UDP.
-    pub flows_started: [u64; 2],
+    /// Flows opened, by transport in the order of [`Counters::TRANSPORTS`].
+    pub flows_started: [u64; 4],
     /// Flows ended, by transport.
-    pub flows_ended: [u64; 2],
+    pub flows_ended: [u64; 4],
     /// Flows that left because the table was full.
     pub evictions: u64,
     /// Ended flows of which only one side was seen, by transport.
-    pub one_sided_flows: [u64; 2],
-    /// Packets with an 802.1Q tag.
-    pub vlan_packets: u64,
-    /// Packets with a service tag or stacked tags.
-    pub qinq_packets: u64,
-    /// Packets that were not decoded down to TCP or UDP, by reason.
+    pub one_sided_flows: [u64; 4],
+    /// Packets in which each encapsulation was met, in the order of [`Encapsulations::NAMES`].
+    pub encapsulations: [u64; Encapsulations::COUNT],
+    /// Packets that belong to no flow, and those of which a tunnel could not be followed, by reason.
     pub undecoded: BTreeMap<Undecoded, u64>,
     /// Packets that are the same frame as the one before it in their flow and direction, within 100 ms.
     pub duplicates: u64,
@@ -41,9 +39,32 @@ pub struct Counters {
 }
 
 impl Counters {
-    pub(crate) fn add_vlan(&mut self, vlan: &Tags) {
-        self.vlan_packets += u64::from(vlan.customer);
-        self.qinq_packets += u64::from(vlan.stacked);
+    /// How transports are told apart in counters: both versions of ICMP together, all that has a number only together.
+    pub const TRANSPORTS: [&str; 4] = ["tcp", "udp", "icmp", "other"];
+
+    /// The place of a transport in [`Counters::TRANSPORTS`].
+    pub(crate) fn place(transport: Transport) -> usize {
+        match transport {
+            Transport::Tcp => 0,
+            Transport::Udp => 1,
+            Transport::Icmp | Transport::Icmp6 => 2,
+            Transport::Other(_) => 3,
+        }
+    }
+
+    /// The name and count of each encapsulation.
+    pub fn encapsulations(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        std::iter::zip(Encapsulations::NAMES, self.encapsulations)
+    }
+
+    /// Counts a packet with these encapsulations.
+    #[inline]
+    pub(crate) fn add_met(&mut self, met: Encapsulations) {
+        if !met.is_empty() {
+            for place in met.places() {
+                self.encapsulations[place] += 1;
+            }
+        }
     }
 
     /// Adds what was counted while octets were read.
@@ -60,15 +81,15 @@ impl Counters {
 
     /// Adds those of another worker.
     pub fn add(&mut self, other: &Self) {
-        for transport in [Transport::Tcp, Transport::Udp] {
-            let at = transport as usize;
+        for at in 0..Self::TRANSPORTS.len() {
             self.flows_started[at] += other.flows_started[at];
             self.flows_ended[at] += other.flows_ended[at];
             self.one_sided_flows[at] += other.one_sided_flows[at];
         }
         self.evictions += other.evictions;
-        self.vlan_packets += other.vlan_packets;
-        self.qinq_packets += other.qinq_packets;
+        for (sum, more) in self.encapsulations.iter_mut().zip(other.encapsulations) {
+            *sum += more;
+        }
         self.duplicates += other.duplicates;
         self.gaps += other.gaps;
         self.conflicts += other.conflicts;
@@ -81,8 +102,8 @@ impl Counters {
 
     /// Flows in the table, by transport.
     #[must_use]
-    pub fn flows_active(&self) -> [u64; 2] {
-        [0, 1].map(|at| self.flows_started[at].saturating_sub(self.flows_ended[at]))
+    pub fn flows_active(&self) -> [u64; 4] {
+        std::array::from_fn(|at| self.flows_started[at].saturating_sub(self.flows_ended[at]))
     }
 }
 

@@ -10,7 +10,9 @@ use sha1::{Digest, Sha1};
 use time::OffsetDateTime;
 use time::macros::format_description;
 
-use crate::observation::{Endpoint, FlowEnd, FlowRef, Observation};
+use terrier_wire::transport::is_icmp_pair;
+
+use crate::observation::{Endpoint, FlowEnd, FlowRef, Observation, Transport};
 use std::net::IpAddr;
 
 /// The version in every record. Within it fields are only added.
@@ -73,16 +75,22 @@ impl Serialize for FlowObject<'_> {
         map.serialize_entry("transport", &flow.transport)?;
         map.serialize_entry("community_id", &community_id(flow))?;
         map.serialize_entry("vlan", &flow.vlan)?;
-        map.serialize_entry("vni", &None::<u32>)?;
+        map.serialize_entry("vni", &flow.vni)?;
         map.serialize_entry("oriented", &flow.oriented)?;
         map.end()
     }
 }
 
-/// Community ID version 1 with seed 0 (Corelight's specification): the same text in every tool for the same flow.
+/// Community ID version 1 with seed 0 (Corelight's specification): the same text in every tool for the same flow. Protocols
+/// without ports have only the addresses; an ICMP message that is not answered by another one keeps its direction.
 #[must_use]
 pub fn community_id(flow: &FlowRef) -> String {
-    let (low, high) = if sorted(&flow.orig) <= sorted(&flow.resp) {
+    let one_way = match flow.transport {
+        Transport::Icmp => !is_icmp_pair(false, flow.orig.port),
+        Transport::Icmp6 => !is_icmp_pair(true, flow.orig.port),
+        _ => false,
+    };
+    let (low, high) = if one_way || sorted(&flow.orig) <= sorted(&flow.resp) {
         (flow.orig, flow.resp)
     } else {
         (flow.resp, flow.orig)
@@ -96,8 +104,10 @@ pub fn community_id(flow: &FlowRef) -> String {
         }
     }
     hash.update([flow.transport.number(), 0]);
-    hash.update(low.port.to_be_bytes());
-    hash.update(high.port.to_be_bytes());
+    if flow.transport.has_ports() {
+        hash.update(low.port.to_be_bytes());
+        hash.update(high.port.to_be_bytes());
+    }
     format!("1:{}", BASE64.encode(hash.finalize()))
 }
 
@@ -175,6 +185,7 @@ mod tests {
             resp: end(resp),
             transport,
             vlan: VlanTags::default(),
+            vni: None,
             oriented: Oriented::Syn,
         }
     }

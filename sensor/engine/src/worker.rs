@@ -2,19 +2,19 @@
 //!
 //! Each worker is shown every packet of a file and takes those whose five-tuple hashes to it; fragments are put together
 //! by every worker alike, as only the whole packet tells its five-tuple. So any number of workers finds the same facts.
+//! How a packet finds its flow is in `arrive`.
 
+mod arrive;
 mod conversations;
+mod print;
 
 use terrier_wire::Side;
-use terrier_wire::decap::{self, Decapsulated, Transport as Header};
-use terrier_wire::link::{Tags, Undecoded};
-use terrier_wire::net::{Ip, Protocol};
 use terrier_wire::transport::{Flags, Segment};
 
 use crate::conversation::{Conversation, Payload};
 use crate::counters::Counters;
-use crate::flow::{FlowKey, FlowTable, Hasher, Opener, Phase, TcpSeen};
-use crate::observation::{EndCause, Fact, Frames, Observation, Oriented, Transport, VlanTags};
+use crate::flow::{FlowTable, Hasher, Phase, TcpSeen};
+use crate::observation::{EndCause, Fact, Frames, Observation};
 use crate::packet::Packet;
 use crate::protocol::{self, Emit, Outcome, Patience};
 use crate::reassembly::Fragments;
@@ -81,15 +81,6 @@ pub struct Worker {
     now_ns: i64,
 }
 
-/// A packet taken apart, as far as the flow table is concerned.
-struct Arrival<'a> {
-    key: FlowKey,
-    hash: u64,
-    from_low: bool,
-    header: Header<'a>,
-    vlan: Tags,
-}
-
 impl Worker {
     /// A worker that has seen nothing.
     #[must_use]
@@ -147,190 +138,9 @@ impl Worker {
         if self.config.index == 0 {
             counters.fragments_given_up = self.fragments.given_up;
             counters.conflicts += self.fragments.conflicts;
+            counters.duplicates += self.fragments.duplicates;
         }
         counters
-    }
-
-    fn packet(&mut self, packet: &Packet<'_>, facts: &mut Facts) {
-        if self.now_ns == i64::MIN {
-            self.table.begin(packet.at_ns);
-        }
-        self.now_ns = self.now_ns.max(packet.at_ns);
-        let Decapsulated { vlan, ip } = match decap::frame(packet.link.0, packet.octets) {
-            Ok(decapsulated) => decapsulated,
-            Err(why) => return self.undecoded(why),
-        };
-        if ip.fragment.is_some() {
-            return self.fragment(packet, vlan, &ip, facts);
-        }
-        match decap::transport(ip.protocol, ip.payload, ip.payload_len) {
-            Ok(header) => self.arrive(
-                packet,
-                vlan,
-                &ip,
-                header,
-                (1, u64::from(ip.total_len)),
-                facts,
-            ),
-            Err(why) => self.undecoded(why),
-        }
-    }
-
-    fn fragment(&mut self, packet: &Packet<'_>, vlan: Tags, ip: &Ip<'_>, facts: &mut Facts) {
-        let Some(fragment) = ip.fragment else { return };
-        let pair = self
-            .hasher
-            .hash_pair(ip.source, ip.destination, ip.protocol.0);
-        if self.owns(pair) {
-            self.counters.add_vlan(&vlan);
-        }
-        if !matches!(ip.protocol, Protocol::TCP | Protocol::UDP) {
-            return self.undecoded(Undecoded::OtherTransport);
-        }
-        let Some(whole) = self.fragments.add(ip, fragment, packet.at_ns) else {
-            return;
-        };
-        let length = u32::try_from(whole.payload.len()).unwrap_or(u32::MAX);
-        match decap::transport(whole.protocol, &whole.payload, length) {
-            Ok(header) => {
-                // The tags of its fragments were counted one by one.
-                self.arrive(
-                    packet,
-                    Tags::default(),
-                    ip,
-                    header,
-                    (whole.fragments, whole.on_wire),
-                    facts,
-                );
-            }
-            Err(why) => self.undecoded(why),
-        }
-    }
-
-    /// Counts a packet that has no five-tuple, in one worker only.
-    fn undecoded(&mut self, why: Undecoded) {
-        if self.config.index == 0 {
-            *self.counters.undecoded.entry(why).or_default() += 1;
-        }
-    }
-
-    fn owns(&self, hash: u64) -> bool {
-        ((hash >> 32) * u64::from(self.config.count)) >> 32 == u64::from(self.config.index)
-    }
-
-    #[inline]
-    fn arrive(
-        &mut self,
-        packet: &Packet<'_>,
-        vlan: Tags,
-        ip: &Ip<'_>,
-        header: Header<'_>,
-        (packets, on_wire): (u32, u64),
-        facts: &mut Facts,
-    ) {
-        let (source_port, destination_port, transport) = match &header {
-            Header::Tcp(segment) => (
-                segment.source_port,
-                segment.destination_port,
-                Transport::Tcp,
-            ),
-            Header::Udp(datagram) => (
-                datagram.source_port,
-                datagram.destination_port,
-                Transport::Udp,
-            ),
-        };
-        let (key, from_low) = FlowKey::of(
-            (ip.source, source_port),
-            (ip.destination, destination_port),
-            transport,
-        );
-        let hash = self.hasher.hash(&key);
-        if !self.owns(hash) {
-            return;
-        }
-        self.counters.add_vlan(&vlan);
-        let arrival = Arrival {
-            key,
-            hash,
-            from_low,
-            header,
-            vlan,
-        };
-        let at = self.flow_of(&arrival, packet, facts);
-        let flow = self.table.get(at);
-        let side = flow.side(from_low);
-        let print = print_of(ip, &arrival.header);
-        let since_ns = packet.at_ns.saturating_sub(flow.last_ns);
-        if print != NO_PRINT && flow.prints[side] == print && since_ns <= DUPLICATE_NS {
-            self.counters.duplicates += 1;
-            return;
-        }
-        flow.prints[side] = print;
-        flow.packets[side] = flow.packets[side].saturating_add(packets);
-        flow.bytes[side] += on_wire;
-        flow.last_ns = flow.last_ns.max(packet.at_ns);
-        match &arrival.header {
-            Header::Tcp(segment) => self.segment(at, side, segment, packet, facts),
-            Header::Udp(datagram) if flow.phase != Phase::Decided => {
-                self.datagram(at, side, datagram.payload, packet, facts);
-            }
-            Header::Udp(_) => {}
-        }
-    }
-
-    /// The flow of a packet; a new one where there is none, or where a SYN opens the same five-tuple again.
-    #[inline]
-    fn flow_of(&mut self, arrival: &Arrival<'_>, packet: &Packet<'_>, facts: &mut Facts) -> u32 {
-        if let Some(at) = self.table.find(arrival.hash, &arrival.key) {
-            if !self.is_reopened(at, arrival) {
-                return at;
-            }
-            self.end_flow(at, EndCause::Idle, packet.seq, Some(packet), facts);
-        }
-        if self.table.is_full()
-            && let Some(at) = self.table.least_worth(self.now_ns)
-        {
-            self.counters.evictions += 1;
-            self.end_flow(at, EndCause::Evicted, packet.seq, Some(packet), facts);
-        }
-        let (originator_is_low, oriented) = match &arrival.header {
-            Header::Tcp(segment) if segment.flags.has(Flags::SYN) => {
-                let by_responder = segment.flags.has(Flags::ACK);
-                (arrival.from_low != by_responder, Oriented::Syn)
-            }
-            _ => (arrival.from_low, Oriented::Guessed),
-        };
-        let mut vlan = VlanTags::default();
-        arrival.vlan.ids().iter().for_each(|&id| vlan.push(id));
-        self.counters.flows_started[arrival.key.transport() as usize] += 1;
-        let opener = Opener {
-            seq: packet.seq,
-            at_ns: packet.at_ns,
-            originator_is_low,
-            oriented,
-            vlan,
-        };
-        self.table.open(arrival.hash, arrival.key, opener)
-    }
-
-    /// Whether a packet begins another connection over the five-tuple of a known flow.
-    #[inline]
-    fn is_reopened(&mut self, at: u32, arrival: &Arrival<'_>) -> bool {
-        let Header::Tcp(segment) = &arrival.header else {
-            return false;
-        };
-        if !segment.flags.has(Flags::SYN) || segment.flags.has(Flags::ACK) {
-            return false;
-        }
-        let flow = self.table.get(at);
-        let side = flow.side(arrival.from_low);
-        let same_syn = side == 0
-            && flow.seen.has(TcpSeen::SYN)
-            && flow.start_seq[0] == segment.seq.wrapping_add(1);
-        // A SYN that comes late, or from the responder too (simultaneous open), opens nothing.
-        let begun = flow.seen.has(TcpSeen::SYN) || flow.seen.closed();
-        begun && !same_syn && (side == 0 || flow.seen.closed())
     }
 
     fn segment(
@@ -490,9 +300,9 @@ impl Worker {
         let flow = self.table.get(at);
         let (identity, mut end, last_ns) = (flow.identity(), flow.end(cause), flow.last_ns);
         let mut service = flow.service;
-        let transport = identity.transport as usize;
+        let transport = Counters::place(identity.transport);
         self.counters.flows_ended[transport] += 1;
-        self.counters.one_sided_flows[transport] += u64::from(!flow.two_sided());
+        self.counters.one_sided_flows[transport] += u64::from(flow.one_sided());
         let place = (flow.phase == Phase::Watched).then_some(flow.conversation);
         self.table.remove(at);
         if let Some(mut conversation) = place.and_then(|place| self.conversations.remove(place)) {
@@ -516,47 +326,6 @@ impl Worker {
         );
     }
 }
-
-/// A print of what a switch does not change when it copies a frame: a retransmission has another identification.
-#[inline]
-fn print_of(ip: &Ip<'_>, header: &Header<'_>) -> u32 {
-    let (a, b, payload) = match header {
-        Header::Tcp(segment) => (
-            segment.seq,
-            segment.ack ^ (u32::from(segment.flags.0) << 24),
-            segment.payload,
-        ),
-        Header::Udp(datagram) => (
-            u32::from(datagram.source_port),
-            u32::from(datagram.destination_port),
-            datagram.payload,
-        ),
-    };
-    // Without an identification an empty segment may well be sent twice.
-    if payload.is_empty() && ip.identification == 0 {
-        return NO_PRINT;
-    }
-    let head = payload
-        .first_chunk::<8>()
-        .map_or(0, |octets| u64::from_le_bytes(*octets));
-    let tail = payload
-        .last_chunk::<8>()
-        .map_or(0, |octets| u64::from_le_bytes(*octets));
-    let lengths = (u64::from(ip.identification) << 32) | payload.len() as u64;
-    let mut hash = 0_u64;
-    // Each word is mixed in by itself: sequence number and identification grow together and would cancel out.
-    for word in [(u64::from(a) << 32) | u64::from(b), lengths, head, tail] {
-        hash = (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        hash ^= hash >> 29;
-    }
-    let hash = hash ^ (hash >> 32);
-    (hash as u32).max(NO_PRINT + 1)
-}
-
-/// No packet has this print.
-const NO_PRINT: u32 = 0;
-/// A span shows a frame twice at once; TCP repeats a segment after 200 ms at the earliest.
-const DUPLICATE_NS: i64 = 100_000_000;
 
 const SIDES: [Side; 2] = [Side::Originator, Side::Responder];
 

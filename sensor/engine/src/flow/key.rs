@@ -69,7 +69,11 @@ impl FlowKey {
         eat(&self.high.0);
         eat(&self.low_port.to_be_bytes());
         eat(&self.high_port.to_be_bytes());
-        eat(&[self.transport as u8]);
+        match self.transport {
+            Transport::Tcp => eat(&[0]),
+            Transport::Udp => eat(&[1]),
+            other => eat(&[2, other.number()]),
+        }
         eat(&opened.to_be_bytes());
         hash
     }
@@ -105,22 +109,9 @@ impl Hasher {
         let (high_a, high_b) = words(&key.high);
         let ports = u64::from(key.low_port) << 32
             | u64::from(key.high_port) << 16
-            | u64::from(key.transport as u8);
+            | u64::from(key.transport.number());
         let hash = fold(low_a ^ s0, low_b ^ s1) ^ fold(high_a ^ s2, high_b ^ s3).rotate_left(23);
         fold(hash ^ s1, ports ^ s2)
-    }
-
-    /// The hash of an address pair and protocol, the same for both directions: fragments are dealt by it.
-    pub(crate) fn hash_pair(&self, source: Address, destination: Address, protocol: u8) -> u64 {
-        let [s0, s1, s2, s3] = self.secret;
-        let (low, high) = if source <= destination {
-            (source, destination)
-        } else {
-            (destination, source)
-        };
-        let ((low_a, low_b), (high_a, high_b)) = (words(&low), words(&high));
-        let hash = fold(low_a ^ s0, low_b ^ s1) ^ fold(high_a ^ s2, high_b ^ s3).rotate_left(23);
-        fold(hash ^ s1, u64::from(protocol) ^ s2)
     }
 }
 

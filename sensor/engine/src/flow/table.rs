@@ -31,6 +31,7 @@ pub(crate) struct Flow {
     /// Where its conversation lies while `phase` is [`Phase::Watched`].
     pub(crate) conversation: u32,
     pub(crate) vlan: VlanTags,
+    vni: Option<u32>,
     pub(crate) phase: Phase,
     pub(crate) seen: TcpSeen,
     /// The protocol of its last session, by its place in the registry.
@@ -39,6 +40,11 @@ pub(crate) struct Flow {
     oriented: Oriented,
     /// Whether it waits for answers within seconds, as name services do: it leaves early.
     pub(crate) short: bool,
+    /// Whether it was said that it is the tunnel of an endpoint.
+    pub(crate) marked: bool,
+    /// Whether it is the outside of a tunnel: such a flow may well have one direction only, as its senders spread packets
+    /// over source ports, and mirrors do not answer.
+    pub(crate) carries: bool,
 }
 
 /// What a flow's packets are good for.
@@ -103,6 +109,7 @@ impl Flow {
             resp,
             transport: self.key.transport(),
             vlan: self.vlan,
+            vni: self.vni,
             oriented: self.oriented,
         }
     }
@@ -126,16 +133,16 @@ impl Flow {
         }
     }
 
-    /// Whether both sides were seen.
-    pub(crate) fn two_sided(&self) -> bool {
-        self.packets.iter().all(|&packets| packets > 0)
+    /// Whether only one side was seen of a flow that ought to have two.
+    pub(crate) fn one_sided(&self) -> bool {
+        !self.carries && self.packets.contains(&0)
     }
 
     /// How long it may be silent, in nanoseconds.
     fn patience_ns(&self) -> i64 {
         let seconds = match self.key.transport() {
             _ if self.short => SHORT_S,
-            Transport::Udp => UDP_S,
+            Transport::Udp | Transport::Icmp | Transport::Icmp6 | Transport::Other(_) => UDP_S,
             Transport::Tcp if self.seen.closed() => CLOSED_S,
             Transport::Tcp if self.phase == Phase::New && self.packets.iter().sum::<u32>() < 3 => {
                 HALF_OPEN_S
@@ -154,6 +161,7 @@ pub(crate) struct Opener {
     pub(crate) originator_is_low: bool,
     pub(crate) oriented: Oriented,
     pub(crate) vlan: VlanTags,
+    pub(crate) vni: Option<u32>,
 }
 
 /// The flows of one worker.
@@ -230,12 +238,15 @@ impl FlowTable {
             link: Link::default(),
             conversation: u32::MAX,
             vlan: opener.vlan,
+            vni: opener.vni,
             phase: Phase::New,
             seen: TcpSeen::default(),
             service: None,
             originator_is_low: opener.originator_is_low,
             oriented: opener.oriented,
             short: false,
+            marked: false,
+            carries: false,
         };
         let at = if let Some(at) = self.free.pop() {
             self.slab.0[at as usize] = flow;
@@ -304,7 +315,8 @@ impl FlowTable {
 
 /// A name service's question is answered within seconds or never.
 const SHORT_S: i64 = 30;
-/// RFC 4787 asks translators to keep UDP for two minutes.
+/// RFC 4787 asks translators to keep UDP for two minutes. Protocols without connections have no better bound: tunnels ask
+/// each other for life within a minute.
 const UDP_S: i64 = 120;
 /// What comes after both FINs or a reset are retransmissions.
 const CLOSED_S: i64 = 5;
@@ -335,6 +347,7 @@ mod tests {
             originator_is_low: true,
             oriented: Oriented::Syn,
             vlan: VlanTags::default(),
+            vni: None,
         }
     }
 

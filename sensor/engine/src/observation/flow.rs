@@ -1,5 +1,6 @@
 //! Who talks to whom: a flow and its life.
 
+use std::fmt;
 use std::net::IpAddr;
 
 use serde::{Serialize, Serializer};
@@ -11,7 +12,7 @@ use super::Side;
 pub struct FlowRef {
     /// Hash of the `seq` that opened it and its five-tuple.
     pub id: u64,
-    /// `seq` of the packet that opened it.
+    /// `seq` of the packet that opened it; with [`FlowRef::AROUND`] for a flow that carries another one of that packet.
     pub opened: u64,
     /// Originator.
     pub orig: Endpoint,
@@ -21,11 +22,16 @@ pub struct FlowRef {
     pub transport: Transport,
     /// VLAN ids of the first packet, outermost first.
     pub vlan: VlanTags,
+    /// Virtual network of the first packet (VXLAN, Geneve, NVGRE), the innermost.
+    pub vni: Option<u32>,
     /// How sure the orientation is.
     pub oriented: Oriented,
 }
 
 impl FlowRef {
+    /// The bit of [`FlowRef::opened`] that keeps a tunnel's flow and the one inside it apart: one packet opens both.
+    pub const AROUND: u64 = 1 << 63;
+
     /// The endpoint of a side.
     #[must_use]
     pub fn endpoint(&self, side: Side) -> Endpoint {
@@ -45,14 +51,20 @@ pub struct Endpoint {
     pub port: u16,
 }
 
-/// A transport protocol that has ports.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
+/// What an IP packet carries. Only TCP, UDP and SCTP have ports; the place of ICMP's is taken by its type and the type that
+/// answers it (else its code), as the Community ID specification has it, that of all others by 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Transport {
     /// IP protocol 6.
     Tcp,
     /// IP protocol 17.
     Udp,
+    /// IP protocol 1.
+    Icmp,
+    /// IP protocol 58.
+    Icmp6,
+    /// Any other IP protocol, by its number.
+    Other(u8),
 }
 
 impl Transport {
@@ -62,16 +74,60 @@ impl Transport {
         match self {
             Self::Tcp => 6,
             Self::Udp => 17,
+            Self::Icmp => 1,
+            Self::Icmp6 => 58,
+            Self::Other(number) => number,
         }
     }
 
-    /// As records write it.
+    /// That of an IP protocol number.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub const fn of(number: u8) -> Self {
+        match number {
+            6 => Self::Tcp,
+            17 => Self::Udp,
+            1 => Self::Icmp,
+            58 => Self::Icmp6,
+            number => Self::Other(number),
+        }
+    }
+
+    /// As records write it, but that all protocols without a name are `ip`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Tcp => "tcp",
             Self::Udp => "udp",
+            Self::Icmp => "icmp",
+            Self::Icmp6 => "icmp6",
+            Self::Other(47) => "gre",
+            Self::Other(50) => "esp",
+            Self::Other(51) => "ah",
+            Self::Other(132) => "sctp",
+            Self::Other(_) => "ip",
         }
+    }
+
+    /// Whether it has ports, or what stands for them.
+    #[must_use]
+    pub const fn has_ports(self) -> bool {
+        !matches!(self, Self::Other(number) if number != 132)
+    }
+}
+
+impl fmt::Display for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())?;
+        match self {
+            Self::Other(number) if self.name() == "ip" => write!(f, "-{number}"),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Serialize for Transport {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
@@ -85,7 +141,7 @@ pub enum Oriented {
     Guessed,
 }
 
-/// The VLAN ids of a packet, outermost first; the first two are kept.
+/// The VLAN ids of a packet, outermost first; the first four are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct VlanTags {
     ids: [u16; Self::MAX],
@@ -93,8 +149,8 @@ pub struct VlanTags {
 }
 
 impl VlanTags {
-    /// QinQ has two; a third is met only in tests.
-    pub const MAX: usize = 2;
+    /// QinQ has two; a tagged frame in a tunnel over a tagged network adds one or two.
+    pub const MAX: usize = 4;
 
     /// Keeps the id unless the list is full.
     pub fn push(&mut self, id: u16) {

@@ -98,7 +98,7 @@ impl super::Session for Session {
                 }
                 Progress::More(octets.len())
             }
-            Transport::Tcp => {
+            _ => {
                 let read = self.framing.feed(from, octets, |message| {
                     exchange.message(from, &message, emit);
                 });

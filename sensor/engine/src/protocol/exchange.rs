@@ -88,7 +88,8 @@ impl Exchange {
 
     fn keep_unknown(&mut self, from: Side, octets: &[u8], emit: &mut Emit<'_>) -> Outcome {
         let first = &mut self.first.octets[from.index()];
-        if first.is_empty() {
+        // Signatures know the octets of TCP and UDP; what begins an ICMP message is no mark of a tool.
+        if first.is_empty() && emit.flow().transport == Transport::Udp {
             first.extend_from_slice(&octets[..octets.len().min(FirstOctets::MAX)]);
             emit.note(&mut self.frames);
         }

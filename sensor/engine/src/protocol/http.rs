@@ -174,6 +174,7 @@ mod tests {
             },
             transport: Transport::Tcp,
             vlan: VlanTags::default(),
+            vni: None,
             oriented: Oriented::Syn,
         }
     }

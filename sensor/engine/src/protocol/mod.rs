@@ -112,6 +112,11 @@ pub(crate) fn name(place: NonZeroU8) -> &'static str {
         .map_or("", |protocol| protocol.name)
 }
 
+/// Whether any protocol is known over a transport.
+pub(crate) fn is_known_over(transport: Transport) -> bool {
+    ALL.iter().any(|protocol| protocol.transport == transport)
+}
+
 /// The names under which sessions are counted, each once and sorted.
 #[must_use]
 pub fn protocols() -> Vec<&'static str> {

@@ -1,7 +1,8 @@
 //! Fragments of IP packets (RFC 791, RFC 8200 section 4.5) to whole ones, within bounds.
 //!
 //! Where fragments overlap the octets that came first win. Few networks fragment at all, so the tables are small: what is
-//! not complete within the time limit, or is the oldest when the table is full, is dropped and counted.
+//! not complete within the time limit, or is the oldest when the table is full, is dropped and counted. A fragment that a
+//! span shows twice counts once, also when its packet has been put together meanwhile.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
@@ -15,6 +16,10 @@ pub(crate) struct Fragments {
     /// Keys by age; one that is done may stand here until its turn.
     ages: VecDeque<(PacketKey, i64)>,
     octets: usize,
+    /// The packets that were put together last.
+    done: VecDeque<Done>,
+    /// Fragments that came twice.
+    pub(crate) duplicates: u64,
     /// Packets given up: too old, too many, too large, contradictory.
     pub(crate) given_up: u64,
     /// Fragments that overlap with other octets than came before.
@@ -29,13 +34,44 @@ struct PacketKey {
     id: u32,
 }
 
+/// A packet that was put together, for the copies of its fragments that come late.
+#[derive(Debug)]
+struct Done {
+    key: PacketKey,
+    at_ns: i64,
+    prints: Vec<Print>,
+}
+
+/// What tells a copy of a fragment from another fragment: offset, length, first and last octets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Print(u32, usize, u64, u64);
+
+impl Print {
+    fn of(fragment: Fragment, octets: &[u8]) -> Self {
+        let some = octets.len().min(8);
+        let word = |octets: &[u8]| {
+            octets
+                .iter()
+                .fold(0, |word, &octet| word << 8 | u64::from(octet))
+        };
+        Self(
+            fragment.offset,
+            octets.len(),
+            word(&octets[..some]),
+            word(&octets[octets.len() - some..]),
+        )
+    }
+}
+
 #[derive(Debug, Default)]
 struct Open {
     pieces: BTreeMap<u32, Vec<u8>>,
     /// Length of the whole, once the last fragment came.
     whole_len: Option<u32>,
     have: u32,
-    fragments: u32,
+    /// One a fragment.
+    prints: Vec<Print>,
+    packets: u32,
     on_wire: u64,
     since_ns: i64,
 }
@@ -45,8 +81,8 @@ struct Open {
 pub(crate) struct Whole {
     /// Its payload: a transport header and what follows.
     pub(crate) payload: Vec<u8>,
-    /// How many fragments it came in.
-    pub(crate) fragments: u32,
+    /// How many packets it came in.
+    pub(crate) packets: u32,
     /// Octets of all of them on the wire, IP headers included.
     pub(crate) on_wire: u64,
     /// Protocol of the payload.
@@ -60,13 +96,21 @@ impl Fragments {
             open: HashMap::with_hasher(FixedState::with_seed(seed)),
             ages: VecDeque::new(),
             octets: 0,
+            done: VecDeque::new(),
+            duplicates: 0,
             given_up: 0,
             conflicts: 0,
         }
     }
 
-    /// Takes a fragment; answers the packet when it was the last one missing.
-    pub(crate) fn add(&mut self, ip: &Ip<'_>, fragment: Fragment, at_ns: i64) -> Option<Whole> {
+    /// Takes a fragment, which itself came in so many packets; answers the whole when it was the last one missing.
+    pub(crate) fn add(
+        &mut self,
+        ip: &Ip<'_>,
+        fragment: Fragment,
+        at_ns: i64,
+        (packets, on_wire): (u32, u64),
+    ) -> Option<Whole> {
         self.forget(at_ns);
         let len = u32::try_from(ip.payload.len()).ok()?;
         let end = fragment.offset + len;
@@ -81,6 +125,11 @@ impl Fragments {
             protocol: ip.protocol.0,
             id: fragment.id,
         };
+        let print = Print::of(fragment, ip.payload);
+        if self.is_copy(&key, print, at_ns) {
+            self.duplicates += 1;
+            return None;
+        }
         if !self.open.contains_key(&key) {
             self.ages.push_back((key, at_ns));
             self.open.insert(
@@ -93,10 +142,12 @@ impl Fragments {
         }
         let open = self.open.get_mut(&key)?;
         let (kept, conflict) = open.add(fragment, ip.payload);
-        open.on_wire += u64::from(ip.total_len);
+        open.on_wire += on_wire;
+        open.packets = open.packets.saturating_add(packets);
+        open.prints.push(print);
         self.octets += kept;
         self.conflicts += u64::from(conflict);
-        if open.fragments > MAX_FRAGMENTS {
+        if open.prints.len() > MAX_FRAGMENTS {
             self.drop_packet(key);
             self.given_up += 1;
             return None;
@@ -105,12 +156,32 @@ impl Fragments {
             return None;
         }
         let open = self.drop_packet(key)?;
+        if self.done.len() == MAX_DONE {
+            self.done.pop_front();
+        }
+        self.done.push_back(Done {
+            key,
+            at_ns,
+            prints: open.prints,
+        });
         Some(Whole {
             payload: open.pieces.into_values().flatten().collect(),
-            fragments: open.fragments,
+            packets: open.packets,
             on_wire: open.on_wire,
             protocol: ip.protocol,
         })
+    }
+
+    /// Whether a fragment came before, in a packet that is open or was put together a moment ago.
+    fn is_copy(&self, key: &PacketKey, print: Print, at_ns: i64) -> bool {
+        match self.open.get(key) {
+            Some(open) => open.prints.contains(&print),
+            None => self.done.iter().any(|done| {
+                done.key == *key
+                    && at_ns.saturating_sub(done.at_ns) <= COPY_NS
+                    && done.prints.contains(&print)
+            }),
+        }
     }
 
     fn drop_packet(&mut self, key: PacketKey) -> Option<Open> {
@@ -143,7 +214,6 @@ impl Fragments {
 impl Open {
     /// Keeps what is new of a fragment: how many octets, and whether others differ.
     fn add(&mut self, fragment: Fragment, octets: &[u8]) -> (usize, bool) {
-        self.fragments += 1;
         let (start, end) = (fragment.offset, fragment.offset + octets.len() as u32);
         if !fragment.more {
             self.whole_len.get_or_insert(end);
@@ -181,7 +251,11 @@ impl Open {
 /// An IP packet has at most 65,535 octets.
 const MAX_PACKET: u32 = 65_535;
 /// A packet of the largest size over links of 576 octets has 119.
-const MAX_FRAGMENTS: u32 = 256;
+const MAX_FRAGMENTS: usize = 256;
+/// The copies of a span come at once, so a few packets are between at most.
+const MAX_DONE: usize = 64;
+/// As for whole packets.
+const COPY_NS: i64 = 100_000_000;
 const MAX_PACKETS: usize = 1024;
 const MAX_OCTETS: usize = 8 << 20;
 /// RFC 8200 gives 60 seconds; the receiver of a datagram of ours (DNS) has long asked again after half of that.
@@ -203,8 +277,11 @@ mod tests {
             payload,
             payload_len: payload.len() as u32,
             total_len: payload.len() as u32 + 20,
+            authenticated: false,
         }
     }
+
+    const ONE: (u32, u64) = (1, 28);
 
     fn piece(id: u32, offset: u32, more: bool) -> Fragment {
         Fragment { id, offset, more }
@@ -213,35 +290,64 @@ mod tests {
     #[test]
     fn puts_fragments_together_in_reverse() {
         let mut fragments = Fragments::new(1);
-        assert_eq!(fragments.add(&ip(b"tail"), piece(7, 16, false), 0), None);
-        assert_eq!(fragments.add(&ip(b"middle.."), piece(7, 8, true), 0), None);
+        assert_eq!(
+            fragments.add(&ip(b"tail"), piece(7, 16, false), 0, ONE),
+            None
+        );
+        assert_eq!(
+            fragments.add(&ip(b"middle.."), piece(7, 8, true), 0, ONE),
+            None
+        );
         let whole = fragments
-            .add(&ip(b"the head"), piece(7, 0, true), 0)
+            .add(&ip(b"the head"), piece(7, 0, true), 0, ONE)
             .unwrap();
         assert_eq!(whole.payload, b"the headmiddle..tail");
-        assert_eq!((whole.fragments, whole.on_wire), (3, 80));
+        assert_eq!((whole.packets, whole.on_wire), (3, 84));
         assert_eq!(fragments.octets, 0);
     }
 
     #[test]
     fn the_first_octets_win_where_fragments_overlap() {
         let mut fragments = Fragments::new(1);
-        fragments.add(&ip(b"AAAAAAAA"), piece(1, 0, true), 0);
-        fragments.add(&ip(b"BBBBBBBBCCCCCCCC"), piece(1, 0, true), 0);
-        let whole = fragments.add(&ip(b"D"), piece(1, 16, false), 0).unwrap();
+        fragments.add(&ip(b"AAAAAAAA"), piece(1, 0, true), 0, ONE);
+        fragments.add(&ip(b"BBBBBBBBCCCCCCCC"), piece(1, 0, true), 0, ONE);
+        let whole = fragments
+            .add(&ip(b"D"), piece(1, 16, false), 0, ONE)
+            .unwrap();
         assert_eq!(whole.payload, b"AAAAAAAACCCCCCCCD");
         assert_eq!(fragments.conflicts, 1);
+    }
+
+    #[test]
+    fn counts_a_fragment_that_comes_twice_once() {
+        let mut fragments = Fragments::new(1);
+        let head = (ip(b"the head"), piece(7, 0, true));
+        let tail = (ip(b"tail"), piece(7, 8, false));
+        assert_eq!(fragments.add(&head.0, head.1, 0, ONE), None);
+        assert_eq!(fragments.add(&head.0, head.1, 0, ONE), None);
+        let whole = fragments.add(&tail.0, tail.1, 0, ONE).unwrap();
+        assert_eq!(whole.packets, 2);
+        assert_eq!(fragments.add(&tail.0, tail.1, COPY_NS, ONE), None);
+        assert_eq!((fragments.duplicates, fragments.open.len()), (2, 0));
+        // Another packet may use the identification again, and a copy does not come that late.
+        assert_eq!(fragments.add(&ip(b"TAIL"), tail.1, 0, ONE), None);
+        assert_eq!((fragments.duplicates, fragments.open.len()), (2, 1));
+        let mut fragments = Fragments::new(1);
+        fragments.add(&head.0, head.1, 0, ONE);
+        fragments.add(&tail.0, tail.1, 0, ONE);
+        fragments.add(&tail.0, tail.1, COPY_NS + 1, ONE);
+        assert_eq!((fragments.duplicates, fragments.open.len()), (0, 1));
     }
 
     #[test]
     fn holds_its_bounds_under_a_storm_and_forgets_in_time() {
         let mut fragments = Fragments::new(1);
         for id in 0..5000 {
-            fragments.add(&ip(&[0; 1480]), piece(id, 0, true), 0);
+            fragments.add(&ip(&[0; 1480]), piece(id, 0, true), 0, ONE);
         }
         assert!(fragments.open.len() <= MAX_PACKETS && fragments.octets <= MAX_OCTETS + 1480);
         assert_eq!(fragments.given_up, 5000 - MAX_PACKETS as u64);
-        fragments.add(&ip(&[0; 8]), piece(9999, 0, true), PATIENCE_NS + 1);
+        fragments.add(&ip(&[0; 8]), piece(9999, 0, true), PATIENCE_NS + 1, ONE);
         assert_eq!(fragments.open.len(), 1);
     }
 
@@ -250,7 +356,7 @@ mod tests {
         let mut fragments = Fragments::new(1);
         let mut cut = ip(&[0; 8]);
         cut.payload_len = 1480;
-        assert_eq!(fragments.add(&cut, piece(1, 0, true), 0), None);
+        assert_eq!(fragments.add(&cut, piece(1, 0, true), 0, ONE), None);
         assert_eq!((fragments.given_up, fragments.open.len()), (1, 0));
     }
 
@@ -269,7 +375,7 @@ mod tests {
             let mut whole = None;
             for (i, octets) in parts {
                 prop_assert!(whole.is_none());
-                whole = fragments.add(&ip(octets), piece(3, (i * size * 8) as u32, i < last), 0);
+                whole = fragments.add(&ip(octets), piece(3, (i * size * 8) as u32, i < last), 0, ONE);
             }
             prop_assert_eq!(whole.map(|whole| whole.payload), Some(text));
         }

@@ -2,6 +2,7 @@
 //! decoder call them with real ones.
 #![allow(clippy::panic, reason = "a broken law must stop the fuzzer")]
 
+mod decap;
 mod dns;
 mod hosts;
 mod http;
@@ -13,6 +14,7 @@ mod rfb;
 mod tls;
 mod wireguard;
 
+pub use decap::decap;
 pub use dns::dns;
 pub use hosts::hosts;
 pub use http::http;

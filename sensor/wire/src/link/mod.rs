@@ -1,18 +1,36 @@
-//! Link headers: the octets of a frame in, the protocol of what follows and the VLAN tags out.
+//! Link headers: the octets of a frame in, the protocol of what follows out, and what was met on the way.
 //!
-//! Ethernet II with 802.1Q and QinQ tags (IEEE 802.1Q, 802.1ad), Linux "cooked" captures versions 1 and 2
-//! (`packet(7)`, tcpdump.org LINKTYPE_LINUX_SLL, _SLL2), BSD loopback (NULL, LOOP) and raw IP. 802.3 frames with an LLC
-//! header, MPLS and PPPoE are named as undecoded. It fails when the header is cut or the link type is unknown.
+//! | link type or EtherType | by |
+//! |---|---|
+//! | Ethernet II, 802.1Q and 802.1ad tags, 802.1ah (PBB) | IEEE 802.3, 802.1Q |
+//! | 802.3 with LLC, where IP is behind it | RFC 1042; [`llc`](self) |
+//! | MPLS labels, with IP or an Ethernet pseudowire below | RFC 3032, RFC 4448 |
+//! | PPP, PPPoE, Cisco HDLC | RFC 1661, RFC 1662, RFC 2516 |
+//! | 802.11 data frames, radiotap, PPI | IEEE 802.11, radiotap.org |
+//! | Linux "cooked" captures versions 1 and 2, NFLOG | tcpdump.org LINKTYPE_LINUX_SLL, _SLL2, _NFLOG |
+//! | BSD loopback (NULL, LOOP, ENC), PKTAP, raw IP | tcpdump.org LINKTYPE_NULL, _LOOP, _ENC, _PKTAP, _RAW |
+//!
+//! MACsec and protected 802.11 frames are only counted. It fails, with a reason that is counted, when a header is cut or
+//! contradicts itself, the link type is unknown, or what the frame carries is not IP.
+
+mod cooked;
+mod layers;
+mod llc;
+pub(crate) mod mpls;
+pub(crate) mod ppp;
+mod undecoded;
+pub(crate) mod wlan;
+
+pub use layers::{Encapsulations, Layers, MAX_DEPTH, Outer, Tags, Tunnel};
+pub use undecoded::Undecoded;
 
 use crate::Reader;
 
-/// What stands behind a link header.
+/// What stands behind the link headers: an IP packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Link<'a> {
     /// EtherType of `payload`.
     pub ether_type: EtherType,
-    /// VLAN tags, outermost first.
-    pub vlan: Tags,
     /// What follows.
     pub payload: &'a [u8],
 }
@@ -34,164 +52,202 @@ impl EtherType {
     pub const SERVICE_VLAN: Self = Self(0x88a8);
     /// Service tag before 802.1ad was finished.
     pub const OLD_SERVICE_VLAN: Self = Self(0x9100);
-}
+    /// Transparent Ethernet bridging: a whole frame (in GRE, Geneve).
+    pub const BRIDGED: Self = Self(0x6558);
+    /// MPLS, unicast.
+    pub const MPLS: Self = Self(0x8847);
+    /// MPLS with an upstream-assigned label (RFC 5332).
+    pub const MPLS_UPSTREAM: Self = Self(0x8848);
+    /// PPPoE, discovery stage.
+    pub const PPPOE_DISCOVERY: Self = Self(0x8863);
+    /// PPPoE, session stage.
+    pub const PPPOE_SESSION: Self = Self(0x8864);
+    /// PPP (in GRE).
+    pub const PPP: Self = Self(0x880b);
+    /// 802.1ah service instance tag.
+    pub const BACKBONE: Self = Self(0x88e7);
+    /// MACsec (802.1AE).
+    pub const MACSEC: Self = Self(0x88e5);
+    /// The greatest length; what is above is a type (IEEE 802.3, 3.2.6).
+    const GREATEST_LENGTH: u16 = 1500;
 
-/// The VLAN tags of a frame.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Tags {
-    ids: [u16; Self::KEPT],
-    kept: u8,
-    /// How many tags there were.
-    pub count: u8,
-    /// Whether one was a service tag, or more than one was stacked.
-    pub stacked: bool,
-    /// Whether one was a customer tag.
-    pub customer: bool,
-}
-
-impl Tags {
-    /// QinQ has two.
-    const KEPT: usize = 2;
-    /// More than any network stacks; a longer stack is an attack on the parser.
-    const MAX: u8 = 8;
-
-    /// The first two VLAN ids, outermost first.
-    #[must_use]
-    pub fn ids(&self) -> &[u16] {
-        self.ids.get(..usize::from(self.kept)).unwrap_or_default()
-    }
-
-    fn push(&mut self, kind: EtherType, id: u16) {
-        if let Some(slot) = self.ids.get_mut(usize::from(self.kept)) {
-            *slot = id & 0x0fff;
-            self.kept += 1;
-        }
-        self.count += 1;
-        self.stacked |= self.count > 1 || kind != EtherType::VLAN;
-        self.customer |= kind == EtherType::VLAN;
+    /// Whether it is a length, as 802.3 without Ethernet II has it.
+    fn is_length(self) -> bool {
+        self.0 <= Self::GREATEST_LENGTH
     }
 }
 
-/// Why a frame has no packet for us. Each has a counter by its name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Undecoded {
-    /// A header is cut.
-    LinkCut,
-    /// The link type of the capture is none that is read here.
-    LinkType,
-    /// The frame carries something else than IP; ARP, spanning tree and the like.
-    NotIp,
-    /// More VLAN tags than any network stacks.
-    VlanStack,
-    /// An IP header is cut or contradicts itself.
-    IpHeader,
-    /// More IPv6 extension headers than [`crate::net::MAX_EXTENSIONS`].
-    IpExtensions,
-    /// A TCP or UDP header is cut or contradicts itself.
-    TransportHeader,
-    /// An IP protocol without ports, such as ICMP.
-    OtherTransport,
-}
-
-impl Undecoded {
-    /// Every reason.
-    pub const ALL: [Self; 8] = [
-        Self::LinkCut,
-        Self::LinkType,
-        Self::NotIp,
-        Self::VlanStack,
-        Self::IpHeader,
-        Self::IpExtensions,
-        Self::TransportHeader,
-        Self::OtherTransport,
-    ];
-
-    /// The layer at which decoding ended.
-    #[must_use]
-    pub fn layer(self) -> &'static str {
-        match self {
-            Self::LinkCut | Self::LinkType | Self::NotIp | Self::VlanStack => "link",
-            Self::IpHeader | Self::IpExtensions => "ip",
-            Self::TransportHeader | Self::OtherTransport => "transport",
-        }
-    }
-
-    /// As counters name it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::LinkCut => "link_cut",
-            Self::LinkType => "link_type",
-            Self::NotIp => "not_ip",
-            Self::VlanStack => "vlan_stack",
-            Self::IpHeader => "ip_header",
-            Self::IpExtensions => "ip_extensions",
-            Self::TransportHeader => "transport_header",
-            Self::OtherTransport => "other_transport",
-        }
-    }
-
-    /// Whether it is a fault of the octets (a cut or contradictory header), and not just another protocol.
-    #[must_use]
-    pub fn is_error(self) -> bool {
-        !matches!(self, Self::NotIp | Self::OtherTransport)
-    }
-}
+/// More tags than any network stacks in one frame; a longer stack is an attack on the parser.
+const MAX_TAGS: u8 = 8;
 
 /// Reads the link header that a capture of this link type (a LINKTYPE_ value) begins each frame with.
 ///
 /// # Errors
-/// When the header is cut, the link type is unknown or the frame does not carry IP.
+/// When the header is cut, the link type is unknown or the frame does not carry IP. `layers` then has what was met.
 #[inline]
-pub fn header(link_type: u32, frame: &[u8]) -> Result<Link<'_>, Undecoded> {
+pub fn header<'a>(
+    link_type: u32,
+    frame: &'a [u8],
+    layers: &mut Layers,
+) -> Result<Link<'a>, Undecoded> {
+    if link_type == LINKTYPE_ETHERNET {
+        ethernet(frame, layers)
+    } else {
+        unusual_link(link_type, frame, layers)
+    }
+}
+
+fn unusual_link<'a>(
+    link_type: u32,
+    frame: &'a [u8],
+    layers: &mut Layers,
+) -> Result<Link<'a>, Undecoded> {
     match link_type {
-        LINKTYPE_ETHERNET => ethernet(frame),
+        LINKTYPE_ETHERNET => ethernet(frame, layers),
         LINKTYPE_RAW_BSD | LINKTYPE_RAW_OPENBSD | LINKTYPE_RAW | LINKTYPE_IPV4 | LINKTYPE_IPV6 => {
             raw(frame)
         }
-        LINKTYPE_NULL => null(frame, u32::from_ne_bytes),
-        LINKTYPE_LOOP => null(frame, u32::from_be_bytes),
-        LINKTYPE_LINUX_SLL => sll(frame),
-        LINKTYPE_LINUX_SLL2 => sll2(frame),
+        LINKTYPE_NULL => cooked::null(frame, u32::from_ne_bytes),
+        LINKTYPE_LOOP => cooked::null(frame, u32::from_be_bytes),
+        LINKTYPE_ENC => cooked::enc(frame),
+        LINKTYPE_LINUX_SLL => cooked::sll(frame, layers),
+        LINKTYPE_LINUX_SLL2 => cooked::sll2(frame, layers),
+        LINKTYPE_NFLOG => cooked::nflog(frame),
+        LINKTYPE_PKTAP => {
+            let (link_type, frame) = cooked::pktap(frame)?;
+            nested_link(link_type, frame, layers)
+        }
+        LINKTYPE_PPP | LINKTYPE_PPP_HDLC => ppp::on_a_line(frame, layers),
+        LINKTYPE_PPP_PPPD | LINKTYPE_PPP_WITH_DIR => {
+            let (_, frame) = frame.split_first().ok_or(Undecoded::LinkCut)?;
+            ppp::on_a_line(frame.strip_prefix(&[3]).unwrap_or(frame), layers)
+        }
+        LINKTYPE_PPP_ETHER => ppp::over_ethernet(frame, layers),
+        LINKTYPE_C_HDLC | LINKTYPE_C_HDLC_WITH_DIR => {
+            let skip = usize::from(link_type == LINKTYPE_C_HDLC_WITH_DIR);
+            ppp::cisco(frame.get(skip..).ok_or(Undecoded::LinkCut)?, layers)
+        }
+        LINKTYPE_IEEE802_11 => wlan::frame(frame, layers),
+        LINKTYPE_RADIOTAP => wlan::frame(wlan::behind_radiotap(frame)?, layers),
+        LINKTYPE_PRISM => wlan::frame(wlan::behind_prism(frame)?, layers),
+        LINKTYPE_PPI => {
+            let (link_type, frame) = wlan::behind_ppi(frame)?;
+            nested_link(link_type, frame, layers)
+        }
         _ => Err(Undecoded::LinkType),
     }
 }
 
+/// The frame inside a capture header that names a link type of its own, which is none of such headers again.
+fn nested_link<'a>(
+    link_type: u32,
+    frame: &'a [u8],
+    layers: &mut Layers,
+) -> Result<Link<'a>, Undecoded> {
+    match link_type {
+        LINKTYPE_PKTAP | LINKTYPE_PPI => Err(Undecoded::LinkType),
+        _ => unusual_link(link_type, frame, layers),
+    }
+}
+
+/// Ethernet II or 802.3, with what stands between it and IP.
 #[inline]
-fn ethernet(frame: &[u8]) -> Result<Link<'_>, Undecoded> {
+pub(crate) fn ethernet<'a>(frame: &'a [u8], layers: &mut Layers) -> Result<Link<'a>, Undecoded> {
     let mut reader = Reader::new(frame);
     reader.take(12).ok_or(Undecoded::LinkCut)?;
     let ether_type = reader.u16_be().ok_or(Undecoded::LinkCut)?;
-    behind_tags(EtherType(ether_type), reader)
+    behind(EtherType(ether_type), reader.rest(), layers)
+}
+
+/// What stands behind an EtherType, down to IP.
+#[inline]
+pub(crate) fn behind<'a>(
+    ether_type: EtherType,
+    payload: &'a [u8],
+    layers: &mut Layers,
+) -> Result<Link<'a>, Undecoded> {
+    if matches!(ether_type, EtherType::IPV4 | EtherType::IPV6) {
+        return Ok(Link {
+            ether_type,
+            payload,
+        });
+    }
+    if matches!(
+        ether_type,
+        EtherType::VLAN | EtherType::SERVICE_VLAN | EtherType::OLD_SERVICE_VLAN
+    ) {
+        return behind_tags(ether_type, payload, layers);
+    }
+    unusual(ether_type, payload, layers)
 }
 
 /// Takes off VLAN tags.
-#[inline]
-fn behind_tags(mut ether_type: EtherType, mut reader: Reader<'_>) -> Result<Link<'_>, Undecoded> {
-    let mut vlan = Tags::default();
+fn behind_tags<'a>(
+    mut ether_type: EtherType,
+    payload: &'a [u8],
+    layers: &mut Layers,
+) -> Result<Link<'a>, Undecoded> {
+    let mut reader = Reader::new(payload);
+    let mut count = 0;
     while matches!(
         ether_type,
         EtherType::VLAN | EtherType::SERVICE_VLAN | EtherType::OLD_SERVICE_VLAN
     ) {
-        if vlan.count == Tags::MAX {
+        if count == MAX_TAGS {
             return Err(Undecoded::VlanStack);
         }
+        count += 1;
         let id = reader.u16_be().ok_or(Undecoded::LinkCut)?;
-        vlan.push(ether_type, id);
+        layers.vlan.push(id);
+        if ether_type == EtherType::VLAN {
+            layers.met.insert(Encapsulations::VLAN);
+        }
+        if ether_type != EtherType::VLAN || count > 1 {
+            layers.met.insert(Encapsulations::QINQ);
+        }
         ether_type = EtherType(reader.u16_be().ok_or(Undecoded::LinkCut)?);
     }
-    if !matches!(ether_type, EtherType::IPV4 | EtherType::IPV6) {
-        return Err(Undecoded::NotIp);
+    if matches!(ether_type, EtherType::IPV4 | EtherType::IPV6) {
+        return Ok(Link {
+            ether_type,
+            payload: reader.rest(),
+        });
     }
-    Ok(Link {
-        ether_type,
-        vlan,
-        payload: reader.rest(),
-    })
+    unusual(ether_type, reader.rest(), layers)
 }
 
-fn raw(frame: &[u8]) -> Result<Link<'_>, Undecoded> {
-    let ether_type = match frame.first().map(|octet| octet >> 4) {
+/// Everything that is neither IP nor a VLAN tag. What goes deeper from here is bounded by [`MAX_DEPTH`].
+fn unusual<'a>(
+    ether_type: EtherType,
+    payload: &'a [u8],
+    layers: &mut Layers,
+) -> Result<Link<'a>, Undecoded> {
+    match ether_type {
+        EtherType::MPLS | EtherType::MPLS_UPSTREAM => mpls::labels(payload, layers),
+        EtherType::PPPOE_SESSION => ppp::over_ethernet(payload, layers),
+        EtherType::PPP => ppp::frame(payload, layers),
+        EtherType::BRIDGED => {
+            // Each frame inside a frame counts, so that none can be nested without end.
+            layers.enter(Encapsulations::NONE)?;
+            ethernet(payload, layers)
+        }
+        EtherType::BACKBONE => {
+            layers.enter(Encapsulations::PBB)?;
+            // Priority, flags and a service instance of 24 bits (802.1ah, 9.7).
+            ethernet(payload.get(4..).ok_or(Undecoded::LinkCut)?, layers)
+        }
+        EtherType::MACSEC => {
+            layers.met.insert(Encapsulations::MACSEC);
+            Err(Undecoded::LinkEncrypted)
+        }
+        _ if ether_type.is_length() => llc::header(payload, layers),
+        _ => Err(Undecoded::NotIp),
+    }
+}
+
+/// A raw packet: its first four bits tell the version.
+pub(crate) fn raw(packet: &[u8]) -> Result<Link<'_>, Undecoded> {
+    let ether_type = match packet.first().map(|octet| octet >> 4) {
         Some(4) => EtherType::IPV4,
         Some(6) => EtherType::IPV6,
         Some(_) => return Err(Undecoded::NotIp),
@@ -199,57 +255,33 @@ fn raw(frame: &[u8]) -> Result<Link<'_>, Undecoded> {
     };
     Ok(Link {
         ether_type,
-        vlan: Tags::default(),
-        payload: frame,
+        payload: packet,
     })
-}
-
-/// The family is in the byte order of the capturing machine, which the capture does not tell: both are tried.
-fn null(frame: &[u8], order: fn([u8; 4]) -> u32) -> Result<Link<'_>, Undecoded> {
-    let mut reader = Reader::new(frame);
-    let family = order(reader.take_array().ok_or(Undecoded::LinkCut)?);
-    let ether_type = match if family > 0xffff {
-        family.swap_bytes()
-    } else {
-        family
-    } {
-        2 => EtherType::IPV4,
-        // NetBSD and Linux 10 is another family there; 24, 28 and 30 are AF_INET6 of the BSDs and macOS.
-        10 | 24 | 28 | 30 => EtherType::IPV6,
-        _ => return Err(Undecoded::NotIp),
-    };
-    Ok(Link {
-        ether_type,
-        vlan: Tags::default(),
-        payload: reader.rest(),
-    })
-}
-
-/// 16 octets: packet type, ARPHRD type, address length, address (8), protocol.
-fn sll(frame: &[u8]) -> Result<Link<'_>, Undecoded> {
-    let mut reader = Reader::new(frame);
-    reader.take(14).ok_or(Undecoded::LinkCut)?;
-    let protocol = reader.u16_be().ok_or(Undecoded::LinkCut)?;
-    behind_tags(EtherType(protocol), reader)
-}
-
-/// 20 octets: protocol, reserved (2), interface (4), ARPHRD type (2), packet type, address length, address (8).
-fn sll2(frame: &[u8]) -> Result<Link<'_>, Undecoded> {
-    let mut reader = Reader::new(frame);
-    let protocol = reader.u16_be().ok_or(Undecoded::LinkCut)?;
-    reader.take(18).ok_or(Undecoded::LinkCut)?;
-    behind_tags(EtherType(protocol), reader)
 }
 
 const LINKTYPE_NULL: u32 = 0;
 const LINKTYPE_ETHERNET: u32 = 1;
+const LINKTYPE_PPP: u32 = 9;
 const LINKTYPE_RAW_BSD: u32 = 12;
 const LINKTYPE_RAW_OPENBSD: u32 = 14;
+const LINKTYPE_PPP_HDLC: u32 = 50;
+const LINKTYPE_PPP_ETHER: u32 = 51;
 const LINKTYPE_RAW: u32 = 101;
+const LINKTYPE_C_HDLC: u32 = 104;
+const LINKTYPE_IEEE802_11: u32 = 105;
 const LINKTYPE_LOOP: u32 = 108;
+const LINKTYPE_ENC: u32 = 109;
 const LINKTYPE_LINUX_SLL: u32 = 113;
+const LINKTYPE_PRISM: u32 = 119;
+const LINKTYPE_RADIOTAP: u32 = 127;
+const LINKTYPE_PPP_PPPD: u32 = 166;
+const LINKTYPE_PPI: u32 = 192;
+const LINKTYPE_PPP_WITH_DIR: u32 = 204;
+const LINKTYPE_C_HDLC_WITH_DIR: u32 = 205;
 const LINKTYPE_IPV4: u32 = 228;
 const LINKTYPE_IPV6: u32 = 229;
+const LINKTYPE_NFLOG: u32 = 239;
+const LINKTYPE_PKTAP: u32 = 258;
 const LINKTYPE_LINUX_SLL2: u32 = 276;
 
 #[cfg(test)]
@@ -258,77 +290,88 @@ mod tests {
 
     const MACS: [u8; 12] = [2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2];
 
-    fn frame(parts: &[&[u8]]) -> Vec<u8> {
-        parts.concat()
+    fn read(link_type: u32, parts: &[&[u8]]) -> (Result<(EtherType, Vec<u8>), Undecoded>, Layers) {
+        let mut layers = Layers::default();
+        let octets = parts.concat();
+        let link = header(link_type, &octets, &mut layers);
+        (
+            link.map(|link| (link.ether_type, link.payload.to_vec())),
+            layers,
+        )
     }
 
     #[test]
     fn takes_off_two_vlan_tags_and_keeps_their_ids() {
-        let octets = frame(&[
-            &MACS,
-            &[0x88, 0xa8, 0x20, 0x64],
-            &[0x81, 0x00, 0x00, 0x0a],
-            &[0x08, 0x00],
-            &[0x45],
-        ]);
-        let link = header(LINKTYPE_ETHERNET, &octets).unwrap();
-        assert_eq!(link.vlan.ids(), [100, 10]);
-        assert!(link.vlan.stacked && link.vlan.customer);
-        assert_eq!(
-            (link.ether_type, link.payload),
-            (EtherType::IPV4, &[0x45][..])
+        let (link, layers) = read(
+            LINKTYPE_ETHERNET,
+            &[
+                &MACS,
+                &[0x88, 0xa8, 0x20, 0x64],
+                &[0x81, 0x00, 0x00, 0x0a],
+                &[0x08, 0x00],
+                &[0x45],
+            ],
         );
+        assert_eq!(link, Ok((EtherType::IPV4, vec![0x45])));
+        assert_eq!(layers.vlan.ids(), [100, 10]);
+        assert_eq!(layers.met.names().collect::<Vec<_>>(), ["vlan", "qinq"]);
     }
 
     #[test]
     fn bounds_the_stack_of_tags() {
-        let octets = frame(&[&MACS, &[0x81, 0x00, 0x00, 0x01].repeat(9), &[0x08, 0x00]]);
+        let tags = [0x81, 0x00, 0x00, 0x01].repeat(9);
+        let (link, _) = read(LINKTYPE_ETHERNET, &[&MACS, &tags, &[0x08, 0x00]]);
+        assert_eq!(link, Err(Undecoded::VlanStack));
+    }
+
+    #[test]
+    fn reads_the_frame_inside_a_provider_backbone() {
+        let (link, layers) = read(
+            LINKTYPE_ETHERNET,
+            &[
+                &MACS,
+                &[0x88, 0xa8, 0x00, 0x05],             // backbone VLAN
+                &[0x88, 0xe7, 0x00, 0x00, 0x10, 0x01], // service instance 0x1001
+                &MACS,
+                &[0x81, 0x00, 0x00, 0x07], // the customer's VLAN
+                &[0x86, 0xdd],
+                &[0x60],
+            ],
+        );
+        assert_eq!(link, Ok((EtherType::IPV6, vec![0x60])));
+        assert_eq!(layers.vlan.ids(), [5, 7]);
         assert_eq!(
-            header(LINKTYPE_ETHERNET, &octets),
-            Err(Undecoded::VlanStack)
+            layers.met.names().collect::<Vec<_>>(),
+            ["vlan", "qinq", "pbb"]
         );
     }
 
     #[test]
-    fn reads_cooked_captures_of_both_versions() {
-        let v1 = frame(&[
-            &[0, 0, 0, 1, 0, 6],
-            &[2, 0, 0, 0, 0, 1, 0, 0],
-            &[0x08, 0x00],
-            &[0x45],
-        ]);
-        assert_eq!(header(LINKTYPE_LINUX_SLL, &v1).unwrap().payload, [0x45]);
-        let v2 = frame(&[
-            &[0x86, 0xdd, 0, 0],
-            &[0, 0, 0, 2],
-            &[0, 1, 0, 6],
-            &[2, 0, 0, 0, 0, 1, 0, 0],
-            &[0x60],
-        ]);
-        assert_eq!(header(LINKTYPE_LINUX_SLL2, &v2).unwrap().payload, [0x60]);
+    fn frames_inside_frames_have_a_bound() {
+        let backbone = [&[0x88, 0xe7, 0, 0, 0, 1][..], &MACS].concat();
+        let (link, layers) = read(LINKTYPE_ETHERNET, &[&MACS, &backbone.repeat(40)]);
+        assert_eq!(link, Err(Undecoded::Depth));
+        assert_eq!(layers.depth, MAX_DEPTH);
     }
 
     #[test]
-    fn reads_a_loopback_family_in_either_byte_order() {
-        for octets in [[2, 0, 0, 0, 0x45], [0, 0, 0, 2, 0x45]] {
-            assert_eq!(
-                header(LINKTYPE_NULL, &octets).unwrap().ether_type,
-                EtherType::IPV4
-            );
-        }
-        assert_eq!(
-            header(LINKTYPE_NULL, &[30, 0, 0, 0, 0x60])
-                .unwrap()
-                .ether_type,
-            EtherType::IPV6
+    fn counts_macsec_which_it_cannot_read() {
+        let (link, layers) = read(LINKTYPE_ETHERNET, &[&MACS, &[0x88, 0xe5], &[0x2c; 40]]);
+        assert_eq!(link, Err(Undecoded::LinkEncrypted));
+        assert_eq!(layers.met, Encapsulations::MACSEC);
+    }
+
+    #[test]
+    fn names_what_is_no_ip_and_what_was_met_before_it() {
+        let (arp, layers) = read(
+            LINKTYPE_ETHERNET,
+            &[&MACS, &[0x81, 0x00, 0, 9], &[0x08, 0x06], &[0, 1]],
         );
-    }
-
-    #[test]
-    fn names_what_is_no_ip() {
-        let arp = frame(&[&MACS, &[0x08, 0x06], &[0, 1]]);
-        assert_eq!(header(LINKTYPE_ETHERNET, &arp), Err(Undecoded::NotIp));
-        assert_eq!(header(LINKTYPE_ETHERNET, &MACS), Err(Undecoded::LinkCut));
-        assert_eq!(header(9999, &arp), Err(Undecoded::LinkType));
+        assert_eq!(
+            (arp, layers.met),
+            (Err(Undecoded::NotIp), Encapsulations::VLAN)
+        );
+        assert_eq!(read(LINKTYPE_ETHERNET, &[&MACS]).0, Err(Undecoded::LinkCut));
+        assert_eq!(read(9999, &[&MACS]).0, Err(Undecoded::LinkType));
     }
 }

@@ -16,6 +16,13 @@ impl Address {
         Self([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d])
     }
 
+    /// Whether it is one of IPv4.
+    #[inline]
+    #[must_use]
+    pub fn is_v4(self) -> bool {
+        matches!(self.0, [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, ..])
+    }
+
     /// As the standard library has it.
     #[must_use]
     pub fn ip(self) -> IpAddr {

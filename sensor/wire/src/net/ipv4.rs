@@ -53,7 +53,7 @@ pub(super) fn packet(octets: &[u8]) -> Result<Ip<'_>, Undecoded> {
         offset,
         more,
     });
-    Ok(Ip {
+    let mut ip = Ip {
         source: Address::v4([s0, s1, s2, s3]),
         destination: Address::v4([d0, d1, d2, d3]),
         protocol: Protocol(protocol),
@@ -62,7 +62,34 @@ pub(super) fn packet(octets: &[u8]) -> Result<Ip<'_>, Undecoded> {
         payload,
         payload_len: length(total_len - header_len),
         total_len: length(total_len),
-    })
+        authenticated: false,
+    };
+    if ip.protocol == Protocol::AH {
+        behind_authentication(&mut ip);
+    }
+    Ok(ip)
+}
+
+/// Moves the payload behind an Authentication Header: next protocol, length in words of 4 octets less 2, reserved, then
+/// what is of no use here. One that is cut stays the payload.
+pub(super) fn behind_authentication(ip: &mut Ip<'_>) {
+    if ip.protocol != Protocol::AH || ip.fragment.is_some() {
+        return;
+    }
+    let Some(&[next, words, ..]) = ip.payload.first_chunk::<12>() else {
+        return;
+    };
+    let length = (usize::from(words) + 2) * 4;
+    if length < 12 {
+        return;
+    }
+    let Some(rest) = ip.payload.get(length..) else {
+        return;
+    };
+    ip.protocol = Protocol(next);
+    ip.payload = rest;
+    ip.payload_len = ip.payload_len.saturating_sub(self::length(length));
+    ip.authenticated = true;
 }
 
 fn length(octets: usize) -> u32 {
@@ -124,6 +151,24 @@ mod tests {
         );
         let whole = header(28, 0x4000); // do not fragment
         assert_eq!(packet(&whole).unwrap().fragment, None);
+    }
+
+    #[test]
+    fn skips_an_authentication_header_and_keeps_a_cut_one() {
+        let mut octets = header(0, 0);
+        octets[9] = 51;
+        octets.truncate(20);
+        octets.extend([17, 4, 0, 0]); // next protocol, 24 octets in all, reserved
+        octets.extend([0; 20]); // SPI, sequence number, check value of 12 octets
+        octets.extend(b"datagram");
+        let ip = packet(&octets).unwrap();
+        assert_eq!(
+            (ip.protocol, ip.payload, ip.payload_len),
+            (Protocol::UDP, &b"datagram"[..], 8)
+        );
+        assert!(ip.authenticated);
+        let cut = packet(&octets[..40]).unwrap();
+        assert_eq!((cut.protocol, cut.authenticated), (Protocol::AH, false));
     }
 
     #[test]

@@ -34,6 +34,7 @@ pub(super) fn packet(octets: &[u8]) -> Result<Ip<'_>, Undecoded> {
         payload: captured,
         payload_len: u32::try_from(promised).unwrap_or(u32::MAX),
         total_len: u32::try_from(promised + HEADER).unwrap_or(u32::MAX),
+        authenticated: false,
     };
     if !matches!(ip.protocol, Protocol::TCP | Protocol::UDP) {
         behind_extensions(&mut ip)?;
@@ -42,7 +43,7 @@ pub(super) fn packet(octets: &[u8]) -> Result<Ip<'_>, Undecoded> {
 }
 
 /// Moves `payload` behind the extension headers.
-fn behind_extensions(ip: &mut Ip<'_>) -> Result<(), Undecoded> {
+pub(super) fn behind_extensions(ip: &mut Ip<'_>) -> Result<(), Undecoded> {
     for _ in 0..MAX_EXTENSIONS {
         let (next, length) = match ip.protocol.0 {
             HOP_BY_HOP | ROUTING | DESTINATION_OPTIONS | MOBILITY | HOST_IDENTITY | SHIM6 => {
@@ -51,8 +52,11 @@ fn behind_extensions(ip: &mut Ip<'_>) -> Result<(), Undecoded> {
                 (header.next_header().0, header.slice().len())
             }
             AUTHENTICATION => {
-                let header =
-                    IpAuthHeaderSlice::from_slice(ip.payload).map_err(|_| Undecoded::IpHeader)?;
+                // A cut one stays the payload: who talks to whom is known.
+                let Ok(header) = IpAuthHeaderSlice::from_slice(ip.payload) else {
+                    return Ok(());
+                };
+                ip.authenticated = true;
                 (header.next_header().0, header.slice().len())
             }
             FRAGMENT => {

@@ -2,7 +2,8 @@
 //!
 //! IPv4 (RFC 791) and IPv6 (RFC 8200) with its extension headers. A total length of 0 (segmentation offload) or beyond
 //! what was captured (snaplen) is no reason to refuse: what is there is handed out, and how much was promised. Checksums
-//! are not looked at: offload makes them wrong on many captures. It fails when a header is cut or contradicts itself.
+//! are not looked at: offload makes them wrong on many captures. An Authentication Header (RFC 4302) hides nothing and is
+//! skipped. It fails when a header is cut or contradicts itself.
 
 mod address;
 mod ipv4;
@@ -32,6 +33,8 @@ pub struct Ip<'a> {
     pub payload_len: u32,
     /// Octets of the whole IP packet on the wire, headers included.
     pub total_len: u32,
+    /// Whether an Authentication Header (RFC 4302) was skipped.
+    pub authenticated: bool,
 }
 
 /// An IP protocol number of the IANA registry.
@@ -43,6 +46,24 @@ impl Protocol {
     pub const TCP: Self = Self(6);
     /// UDP.
     pub const UDP: Self = Self(17);
+    /// ICMP.
+    pub const ICMP: Self = Self(1);
+    /// ICMP for IPv6.
+    pub const ICMP6: Self = Self(58);
+    /// IPv4 inside (RFC 2003).
+    pub const IPV4: Self = Self(4);
+    /// IPv6 inside (RFC 4213).
+    pub const IPV6: Self = Self(41);
+    /// GRE.
+    pub const GRE: Self = Self(47);
+    /// Authentication Header.
+    pub const AH: Self = Self(51);
+    /// Ethernet frames inside (RFC 3378).
+    pub const ETHERIP: Self = Self(97);
+    /// SCTP.
+    pub const SCTP: Self = Self(132);
+    /// MPLS labels inside (RFC 4023).
+    pub const MPLS: Self = Self(137);
 }
 
 /// A piece of a fragmented packet.
@@ -66,5 +87,19 @@ pub fn packet(ether_type: EtherType, octets: &[u8]) -> Result<Ip<'_>, Undecoded>
         EtherType::IPV4 => ipv4::packet(octets),
         EtherType::IPV6 => ipv6::packet(octets),
         _ => Err(Undecoded::NotIp),
+    }
+}
+
+/// Moves the payload of a packet that was put together behind the extension headers that its fragments did not show, and
+/// behind an Authentication Header. Nothing changes where there are none.
+///
+/// # Errors
+/// When an extension header is cut or contradicts itself, or there are too many.
+pub fn behind_headers(ip: &mut Ip<'_>) -> Result<(), Undecoded> {
+    if ip.source.is_v4() {
+        ipv4::behind_authentication(ip);
+        Ok(())
+    } else {
+        ipv6::behind_extensions(ip)
     }
 }

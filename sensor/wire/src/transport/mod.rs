@@ -1,4 +1,5 @@
-//! TCP (RFC 9293) and UDP (RFC 768) headers: the payload of an IP packet in, ports and octets out.
+//! TCP (RFC 9293) and UDP (RFC 768) headers: the payload of an IP packet in, ports and octets out. For ICMP (RFC 792, RFC
+//! 4443), which has none, what stands in their place.
 //!
 //! Checksums are not looked at (offload), options are skipped. It fails when a header is cut or contradicts itself.
 
@@ -112,6 +113,58 @@ pub fn udp(octets: &[u8]) -> Option<Datagram<'_>> {
         destination_port,
         payload,
     })
+}
+
+/// What stands for the ports of an ICMP message: its type and the type that answers it, so that a question and its answer
+/// are one flow; type and code of one that is not answered. The pairs are those of the Community ID specification 1.0.
+#[must_use]
+pub fn icmp_ports(kind: u8, code: u8) -> (u16, u16) {
+    let other = match kind {
+        0 => 8,   // echo reply
+        8 => 0,   // echo
+        9 => 10,  // router advertisement
+        10 => 9,  // router solicitation
+        13 => 14, // timestamp
+        14 => 13, // timestamp reply
+        15 => 16, // information request
+        16 => 15, // information reply
+        17 => 18, // address mask request
+        18 => 17, // address mask reply
+        _ => code,
+    };
+    (u16::from(kind), u16::from(other))
+}
+
+/// The same for ICMP of IPv6.
+#[must_use]
+pub fn icmp6_ports(kind: u8, code: u8) -> (u16, u16) {
+    let other = match kind {
+        128 => 129, // echo request
+        129 => 128, // echo reply
+        130 => 131, // multicast listener query
+        131 => 130, // multicast listener report
+        133 => 134, // router solicitation
+        134 => 133, // router advertisement
+        135 => 136, // neighbour solicitation
+        136 => 135, // neighbour advertisement
+        139 => 140, // node information query
+        140 => 139, // node information response
+        144 => 145, // home agent address discovery request
+        145 => 144, // home agent address discovery reply
+        _ => code,
+    };
+    (u16::from(kind), u16::from(other))
+}
+
+/// Whether an ICMP message of this type is answered by one of another type (version 4, or 6), as the two functions above
+/// have it.
+#[must_use]
+pub fn is_icmp_pair(six: bool, kind: u16) -> bool {
+    if six {
+        matches!(kind, 128..=131 | 133..=136 | 139 | 140 | 144 | 145)
+    } else {
+        matches!(kind, 0 | 8..=10 | 13..=18)
+    }
 }
 
 #[cfg(test)]

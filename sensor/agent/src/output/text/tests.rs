@@ -104,6 +104,7 @@ fn no_auth() -> Finding {
             resp: end("10.0.0.5", 5900),
             transport: Transport::Tcp,
             vlan: VlanTags::default(),
+            vni: None,
             oriented: Oriented::Syn,
         },
         frames: Frames {
@@ -194,7 +195,7 @@ fn opened(finding: Finding) -> Alert {
 
 fn stats(sessions: &[(&'static str, u64)], captures: &[(&str, Option<&str>)]) -> Stats {
     let counters = Counters {
-        flows_started: [200, 40],
+        flows_started: [200, 40, 0, 0],
         sessions: sessions.iter().copied().collect(),
         ..Counters::default()
     };

@@ -19,6 +19,7 @@ fn flow(transport: Transport, ports: [u16; 2]) -> FlowRef {
         resp: endpoint(2, ports[1]),
         transport,
         vlan: VlanTags::default(),
+        vni: None,
         oriented: Oriented::Guessed,
     }
 }

@@ -18,6 +18,7 @@ fn flow(port: u16) -> FlowRef {
         resp: endpoint(2, port),
         transport: Transport::Tcp,
         vlan: VlanTags::default(),
+        vni: None,
         oriented: Oriented::Syn,
     }
 }

@@ -14,6 +14,7 @@ fn flow() -> FlowRef {
         resp: endpoint(5900),
         transport: Transport::Tcp,
         vlan: VlanTags::default(),
+        vni: None,
         oriented: Oriented::Syn,
     }
 }

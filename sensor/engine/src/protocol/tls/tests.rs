@@ -21,6 +21,7 @@ fn flow() -> FlowRef {
         resp: endpoint(2, 443),
         transport: Transport::Tcp,
         vlan: VlanTags::default(),
+        vni: None,
         oriented: Oriented::Syn,
     }
 }

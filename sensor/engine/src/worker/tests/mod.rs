@@ -1,11 +1,15 @@
 //! Packets in, facts out: flows, orientation, order, gaps, fragments, limits.
 
+mod layers;
+
 use etherparse::PacketBuilder;
 use proptest::prelude::*;
 
+use terrier_wire::link::Undecoded;
+
 use super::*;
 use crate::LinkType;
-use crate::observation::FlowEnd;
+use crate::observation::{FlowEnd, Oriented};
 
 const CLIENT: [u8; 4] = [10, 0, 0, 1];
 const SERVER: [u8; 4] = [192, 0, 2, 7];
@@ -220,7 +224,7 @@ fn the_sender_of_the_syn_is_the_originator_and_both_fins_end_the_flow() {
     assert_eq!((end.end, end.packets), (EndCause::Fin, [5, 2]));
     assert_eq!(
         (counters.flows_started, counters.one_sided_flows),
-        ([1, 0], [0, 0])
+        ([1, 0, 0, 0], [0; 4])
     );
 }
 
@@ -316,7 +320,7 @@ fn a_new_syn_on_the_same_ports_is_a_new_flow() {
     let (facts, counters) = run(&tcp.frames);
     assert_eq!(protocols(&facts), ["tls", "tls"]);
     assert_ne!(facts[0].flow.id, facts.last().unwrap().flow.id);
-    assert_eq!(counters.flows_started, [2, 0]);
+    assert_eq!(counters.flows_started, [2, 0, 0, 0]);
     assert_eq!(ends(&facts)[0].end, EndCause::Rst);
 }
 
@@ -329,7 +333,7 @@ fn a_repeated_syn_is_not() {
     tcp.send(0, Flags::SYN, b"")
         .send(1, Flags(0x12), b"")
         .say(0, &hello());
-    assert_eq!(run(&tcp.frames).1.flows_started, [1, 0]);
+    assert_eq!(run(&tcp.frames).1.flows_started, [1, 0, 0, 0]);
 }
 
 #[test]

@@ -1,0 +1,382 @@
+//! How a packet finds its flow: taken apart, put together from fragments, given to the worker that owns the flow.
+//!
+//! What belongs to no flow is counted by one worker, everything else by the flow's; so each packet is counted once, with
+//! any number of workers.
+
+use terrier_wire::decap::{self, Decapsulated, Refused, Transport as Header};
+use terrier_wire::link::{Encapsulations, Layers, Outer, Tunnel, Undecoded};
+use terrier_wire::net::{Address, Ip, Protocol};
+use terrier_wire::transport::Flags;
+
+use super::print::{DUPLICATE_NS, NO_PRINT, print_of};
+use super::{Facts, Worker};
+use crate::counters::Counters;
+use crate::flow::{FlowKey, Opener, Phase, TcpSeen};
+use crate::observation::{
+    EndCause, Fact, FlowRef, Frames, Marks, Oriented, Side, Transport, VlanTags,
+};
+use crate::packet::Packet;
+use crate::protocol::{self, Emit};
+
+/// The place of a packet in the flow table.
+#[derive(Clone, Copy)]
+struct Place {
+    key: FlowKey,
+    hash: u64,
+    from_low: bool,
+}
+
+/// How an IP packet came: in one packet of the capture, or in several.
+#[derive(Clone, Copy)]
+struct Came {
+    packets: u32,
+    /// Octets of the IP packet, or of the fragments of it.
+    on_wire: u64,
+    /// Encapsulations of the present packet that were counted with a fragment.
+    counted: Encapsulations,
+}
+
+impl Worker {
+    pub(super) fn packet(&mut self, packet: &Packet<'_>, facts: &mut Facts) {
+        if self.now_ns == i64::MIN {
+            self.table.begin(packet.at_ns);
+        }
+        self.now_ns = self.now_ns.max(packet.at_ns);
+        match decap::frame(packet.link.0, packet.octets) {
+            Ok(here) => {
+                let came = Came {
+                    packets: 1,
+                    on_wire: u64::from(here.ip.total_len),
+                    counted: Encapsulations::NONE,
+                };
+                self.innermost(packet, &here, came, facts);
+            }
+            Err(Refused { why, met }) => self.undecoded(why, met),
+        }
+    }
+
+    /// Takes the innermost packet that could be read.
+    #[inline]
+    fn innermost(
+        &mut self,
+        packet: &Packet<'_>,
+        here: &Decapsulated<'_>,
+        came: Came,
+        facts: &mut Facts,
+    ) {
+        if here.ip.fragment.is_some() {
+            return self.fragment(packet, here, came, facts);
+        }
+        match decap::transport(&here.ip) {
+            Ok(header) => {
+                let before = facts.observations.len();
+                self.arrive(packet, here, &header, came, facts);
+                if let Some(outer) = &here.layers.outer
+                    && outer.tunnel.is_endpoint()
+                {
+                    self.around(packet, here, outer, &header, facts);
+                    // Two flows were at work; facts have one order.
+                    facts.observations[before..].sort_by_key(|observation| observation.key);
+                }
+            }
+            Err(why) => self.undecoded(why, here.layers.met.without(came.counted)),
+        }
+    }
+
+    /// Keeps a fragment, and goes on with the packet when it was the last one missing. What is inside it may be in fragments
+    /// again; each time the packet is at least one encapsulation deeper, so this ends.
+    fn fragment(
+        &mut self,
+        packet: &Packet<'_>,
+        here: &Decapsulated<'_>,
+        came: Came,
+        facts: &mut Facts,
+    ) {
+        let Some(fragment) = here.ip.fragment else {
+            return;
+        };
+        if self.counts() {
+            self.counters.add_met(here.layers.met.without(came.counted));
+        }
+        let parts = (came.packets, came.on_wire);
+        let Some(whole) = self.fragments.add(&here.ip, fragment, packet.at_ns, parts) else {
+            return;
+        };
+        let came = Came {
+            packets: whole.packets,
+            on_wire: whole.on_wire,
+            counted: here.layers.met,
+        };
+        let ip = Ip {
+            protocol: whole.protocol,
+            fragment: None,
+            payload: &whole.payload,
+            payload_len: u32::try_from(whole.payload.len()).unwrap_or(u32::MAX),
+            total_len: u32::try_from(whole.on_wire).unwrap_or(u32::MAX),
+            ..here.ip
+        };
+        match decap::reassembled(here.layers, ip) {
+            Ok(inside) => self.innermost(packet, &inside, came, facts),
+            Err(why) => self.undecoded(why, Encapsulations::NONE),
+        }
+    }
+
+    /// Counts a packet that belongs to no flow.
+    fn undecoded(&mut self, why: Undecoded, met: Encapsulations) {
+        if self.counts() {
+            *self.counters.undecoded.entry(why).or_default() += 1;
+            self.counters.add_met(met);
+        }
+    }
+
+    /// Whether this is the worker that counts what all of them see.
+    fn counts(&self) -> bool {
+        self.config.index == 0
+    }
+
+    fn owns(&self, hash: u64) -> bool {
+        ((hash >> 32) * u64::from(self.config.count)) >> 32 == u64::from(self.config.index)
+    }
+
+    #[inline]
+    fn place_of(
+        &self,
+        source: (Address, u16),
+        destination: (Address, u16),
+        transport: Transport,
+    ) -> Option<Place> {
+        let (key, from_low) = FlowKey::of(source, destination, transport);
+        let hash = self.hasher.hash(&key);
+        self.owns(hash).then_some(Place {
+            key,
+            hash,
+            from_low,
+        })
+    }
+
+    #[inline]
+    fn arrive(
+        &mut self,
+        packet: &Packet<'_>,
+        here: &Decapsulated<'_>,
+        header: &Header<'_>,
+        came: Came,
+        facts: &mut Facts,
+    ) {
+        let ip = &here.ip;
+        let (source_port, destination_port, transport) = match header {
+            Header::Tcp(segment) => (
+                segment.source_port,
+                segment.destination_port,
+                Transport::Tcp,
+            ),
+            Header::Udp(datagram) => (
+                datagram.source_port,
+                datagram.destination_port,
+                Transport::Udp,
+            ),
+            Header::Other(other) => (
+                other.source_port,
+                other.destination_port,
+                Transport::of(ip.protocol.0),
+            ),
+        };
+        let Some(place) = self.place_of(
+            (ip.source, source_port),
+            (ip.destination, destination_port),
+            transport,
+        ) else {
+            return;
+        };
+        self.counters.add_met(here.layers.met.without(came.counted));
+        if let Some(why) = here.stopped {
+            *self.counters.undecoded.entry(why).or_default() += 1;
+        }
+        let at = self.flow_of(&place, header, &here.layers, packet, facts);
+        let flow = self.table.get(at);
+        let side = flow.side(place.from_low);
+        let print = print_of(ip, header);
+        let since_ns = packet.at_ns.saturating_sub(flow.last_ns);
+        if print != NO_PRINT && flow.prints[side] == print && since_ns <= DUPLICATE_NS {
+            self.counters.duplicates += 1;
+            return;
+        }
+        flow.prints[side] = print;
+        flow.packets[side] = flow.packets[side].saturating_add(came.packets);
+        flow.bytes[side] += came.on_wire;
+        flow.last_ns = flow.last_ns.max(packet.at_ns);
+        flow.carries |= here.stopped.is_some();
+        match header {
+            Header::Tcp(segment) => self.segment(at, side, segment, packet, facts),
+            Header::Udp(datagram) if flow.phase != Phase::Decided => {
+                self.datagram(at, side, datagram.payload, packet, facts);
+            }
+            Header::Other(other) if flow.phase != Phase::Decided => {
+                // Most of these protocols have no session, and their first octets say nothing.
+                if flow.phase == Phase::New && !protocol::is_known_over(transport) {
+                    flow.phase = Phase::Decided;
+                } else {
+                    self.datagram(at, side, other.payload, packet, facts);
+                }
+            }
+            Header::Udp(_) | Header::Other(_) => {}
+        }
+    }
+
+    /// The flow of a packet; a new one where there is none, or where a SYN opens the same five-tuple again.
+    #[inline]
+    fn flow_of(
+        &mut self,
+        place: &Place,
+        header: &Header<'_>,
+        layers: &Layers,
+        packet: &Packet<'_>,
+        facts: &mut Facts,
+    ) -> u32 {
+        if let Some(at) = self.table.find(place.hash, &place.key) {
+            if !self.is_reopened(at, place.from_low, header) {
+                return at;
+            }
+            self.end_flow(at, EndCause::Idle, packet.seq, Some(packet), facts);
+        }
+        let (originator_is_low, oriented) = match header {
+            Header::Tcp(segment) if segment.flags.has(Flags::SYN) => {
+                let by_responder = segment.flags.has(Flags::ACK);
+                (place.from_low != by_responder, Oriented::Syn)
+            }
+            _ => (place.from_low, Oriented::Guessed),
+        };
+        let mut opener = Opener {
+            seq: packet.seq,
+            at_ns: packet.at_ns,
+            originator_is_low,
+            oriented,
+            vlan: VlanTags::default(),
+            vni: layers.vni,
+        };
+        let tags = layers.vlan.ids();
+        tags.iter().for_each(|&id| opener.vlan.push(id));
+        self.open(place, opener, packet, facts)
+    }
+
+    /// Opens a flow; where the table is full the one that is worth least leaves.
+    fn open(
+        &mut self,
+        place: &Place,
+        opener: Opener,
+        packet: &Packet<'_>,
+        facts: &mut Facts,
+    ) -> u32 {
+        if self.table.is_full()
+            && let Some(at) = self.table.least_worth(self.now_ns)
+        {
+            self.counters.evictions += 1;
+            self.end_flow(at, EndCause::Evicted, packet.seq, Some(packet), facts);
+        }
+        self.counters.flows_started[Counters::place(place.key.transport())] += 1;
+        self.table.open(place.hash, place.key, opener)
+    }
+
+    /// Whether a packet begins another connection over the five-tuple of a known flow.
+    #[inline]
+    fn is_reopened(&mut self, at: u32, from_low: bool, header: &Header<'_>) -> bool {
+        let Header::Tcp(segment) = header else {
+            return false;
+        };
+        if !segment.flags.has(Flags::SYN) || segment.flags.has(Flags::ACK) {
+            return false;
+        }
+        let flow = self.table.get(at);
+        let side = flow.side(from_low);
+        let same_syn = side == 0
+            && flow.seen.has(TcpSeen::SYN)
+            && flow.start_seq[0] == segment.seq.wrapping_add(1);
+        // A SYN that comes late, or from the responder too (simultaneous open), opens nothing.
+        let begun = flow.seen.has(TcpSeen::SYN) || flow.seen.closed();
+        begun && !same_syn && (side == 0 || flow.seen.closed())
+    }
+
+    /// The flow of a tunnel that a single machine has built, around the packet's own: the detections want to know of that
+    /// machine, which the inner addresses do not name. It is a flow like others, and counted as one; packets of the
+    /// capture, encapsulations and duplicates are counted with the inner flow only.
+    fn around(
+        &mut self,
+        packet: &Packet<'_>,
+        here: &Decapsulated<'_>,
+        outer: &Outer,
+        header: &Header<'_>,
+        facts: &mut Facts,
+    ) {
+        let (transport, name) = match outer.tunnel {
+            Tunnel::Teredo => (Transport::Udp, "teredo"),
+            Tunnel::L2tp => (Transport::Udp, "l2tp"),
+            Tunnel::Pptp => (Transport::of(Protocol::GRE.0), "pptp"),
+            Tunnel::Network => return,
+        };
+        let Some(place) = self.place_of(outer.source, outer.destination, transport) else {
+            return;
+        };
+        // Where the inside cannot be read the flow is the packet's own, which counts it.
+        let is_own = here.stopped.is_some() && here.ip.source == outer.source.0;
+        let at = self.table.find(place.hash, &place.key).unwrap_or_else(|| {
+            let mut opener = Opener {
+                seq: packet.seq | FlowRef::AROUND,
+                at_ns: packet.at_ns,
+                originator_is_low: place.from_low,
+                oriented: Oriented::Guessed,
+                vlan: VlanTags::default(),
+                vni: None,
+            };
+            if let Some(&id) = here.layers.vlan.ids().first() {
+                opener.vlan.push(id);
+            }
+            self.open(&place, opener, packet, facts)
+        });
+        let print = print_of(&here.ip, header);
+        let flow = self.table.get(at);
+        flow.carries = true;
+        let side = flow.side(place.from_low);
+        let since_ns = packet.at_ns.saturating_sub(flow.last_ns);
+        let twice = flow.prints[side] == print && since_ns <= DUPLICATE_NS;
+        if !is_own && !(twice && print != NO_PRINT) {
+            flow.prints[side] = print;
+            flow.packets[side] = flow.packets[side].saturating_add(1);
+            flow.bytes[side] += u64::from(outer.total_len);
+            flow.last_ns = flow.last_ns.max(packet.at_ns);
+        }
+        if std::mem::replace(&mut flow.marked, true) {
+            return;
+        }
+        if !is_own && flow.phase == Phase::New {
+            flow.phase = Phase::Decided;
+        }
+        let identity = flow.identity();
+        let mut details = Vec::new();
+        if !is_own {
+            details.push(("inner_orig", here.ip.source.ip().to_string()));
+            details.push(("inner_resp", here.ip.destination.ip().to_string()));
+        }
+        // The server of Teredo and L2TP has the port of the protocol.
+        let client = match (identity.orig.port, identity.resp.port) {
+            (3544 | 1701, port) if port != identity.orig.port => Side::Responder,
+            _ => Side::Originator,
+        };
+        let frame = (packet.capture, packet.frame);
+        let observations = &mut facts.observations;
+        let mut emit = Emit::new(
+            &identity,
+            packet.at_ns,
+            packet.seq,
+            Some(frame),
+            observations,
+        );
+        emit.fact(
+            &Frames::one(packet.capture, packet.frame),
+            Fact::Marks(Marks {
+                protocol: name,
+                client,
+                details,
+            }),
+        );
+    }
+}
