@@ -16,6 +16,7 @@
 //! | [`rdp`] | the clear part of RDP: X.224, negotiation, MCS |
 //! | [`wireguard`], [`openvpn`], [`ike`], [`tailscale`], [`zerotier`], [`nebula`], [`n2n`], [`tinc`], [`softether`], [`pptp`], [`l2tp`], [`anyconnect`] | what VPNs show in clear |
 //! | [`dnscrypt`] | answers of DNSCrypt |
+//! | [`icmp_tunnel`] | what tools put into ICMP's echo |
 #![deny(
     clippy::indexing_slicing,
     clippy::unwrap_used,
@@ -30,6 +31,7 @@ pub mod dns;
 pub mod dnscrypt;
 pub mod fuzzing;
 pub mod http;
+pub mod icmp_tunnel;
 pub mod ike;
 pub mod l2tp;
 pub mod link;

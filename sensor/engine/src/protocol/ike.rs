@@ -28,7 +28,7 @@ fn probe(opening: &Opening<'_>) -> Probe {
         .octets
         .strip_prefix(ike::MARKER)
         .unwrap_or(opening.octets);
-    let esp = is_esp_port(opening.flow) && ike::esp(opening.octets).is_some();
+    let esp = is_esp_port(opening.flow) && ike::esp_in_udp(opening.octets).is_some();
     if esp || ike::message(unmarked).is_some() {
         Probe::Yes
     } else {

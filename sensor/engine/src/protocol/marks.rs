@@ -105,15 +105,16 @@ pub(crate) enum Speaker {
 
 /// The registry's row of a protocol over TCP.
 pub(crate) const fn over_tcp<M: Marked>() -> Protocol {
-    protocol::<M>(Transport::Tcp)
+    over::<M>(Transport::Tcp)
 }
 
 /// The registry's row of a protocol over UDP.
 pub(crate) const fn over_udp<M: Marked>() -> Protocol {
-    protocol::<M>(Transport::Udp)
+    over::<M>(Transport::Udp)
 }
 
-const fn protocol<M: Marked>(transport: Transport) -> Protocol {
+/// The registry's row of a protocol over any transport.
+pub(crate) const fn over<M: Marked>(transport: Transport) -> Protocol {
     Protocol {
         name: M::NAME,
         transport,
@@ -223,6 +224,7 @@ mod tests {
             resp: endpoint(9),
             transport: Transport::Tcp,
             vlan: VlanTags::default(),
+            vni: None,
             oriented: Oriented::Syn,
         }
     }

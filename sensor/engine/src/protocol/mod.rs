@@ -7,7 +7,9 @@ mod dnscrypt;
 mod emit;
 mod exchange;
 mod http;
+mod icmp_tunnel;
 mod ike;
+mod ipsec;
 mod l2tp;
 mod marks;
 mod n2n;
@@ -85,6 +87,9 @@ pub(crate) const ALL: &[Protocol] = &[
     openvpn::OVER_TCP,
     openvpn::OVER_UDP,
     ike::PROTOCOL,
+    ipsec::ESP,
+    icmp_tunnel::OVER_ICMP,
+    icmp_tunnel::OVER_ICMP6,
     anyconnect::PROTOCOL,
     pptp::PROTOCOL,
     l2tp::PROTOCOL,

@@ -146,21 +146,25 @@ fn payloads(reader: &mut Reader<'_>, first: u8, major: u8) -> Option<Vec<&'stati
 /// The head of an ESP packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Esp {
-    /// Which security association it belongs to; 1 to 255 are reserved.
+    /// Which security association it belongs to; never 0.
     pub spi: u32,
     /// Counts the packets of the association, from 1.
     pub sequence: u32,
 }
 
-/// Reads the head of an ESP packet, or of a datagram that carries one; `None` when it cannot be one.
+/// Reads the head of a datagram that carries ESP; `None` when it cannot be one.
+#[must_use]
+pub fn esp_in_udp(datagram: &[u8]) -> Option<Esp> {
+    // 1 to 255 are reserved (RFC 4303, section 2.1); in a port's place that is worth asking.
+    esp(datagram).filter(|head| head.spi > 255 && datagram.len() >= ESP_MIN)
+}
+
+/// Reads the head of an ESP packet, which the IP header has named as such; `None` when it cannot be one.
 #[must_use]
 pub fn esp(octets: &[u8]) -> Option<Esp> {
-    if octets.len() < ESP_MIN {
-        return None;
-    }
     let mut reader = Reader::new(octets);
     let (spi, sequence) = (reader.u32_be()?, reader.u32_be()?);
-    (spi > 255 && sequence > 0).then_some(Esp { spi, sequence })
+    (spi > 0 && sequence > 0).then_some(Esp { spi, sequence })
 }
 
 /// Whether a datagram only keeps a NAT's memory alive (RFC 3948, section 2.3).
@@ -282,7 +286,8 @@ mod tests {
             })
         );
         assert_eq!(esp(&[0; 60]), None);
-        assert_eq!(esp(&packet[..20]), None);
+        assert_eq!(esp_in_udp(&packet), esp(&packet));
+        assert_eq!(esp_in_udp(&packet[..20]), None);
         assert!(is_keepalive(&[0xff]));
     }
 }

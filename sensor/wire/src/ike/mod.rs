@@ -19,7 +19,8 @@ mod session;
 mod vendor;
 
 pub use message::{
-    Esp, Exchange, MARKER, MAX_PAYLOADS, MAX_VENDORS, Message, esp, is_keepalive, message,
+    Esp, Exchange, MARKER, MAX_PAYLOADS, MAX_VENDORS, Message, esp, esp_in_udp, is_keepalive,
+    message,
 };
 pub use session::{IN_ROW, Known, Session};
 pub use vendor::vendor;

@@ -1,6 +1,6 @@
 //! Both sides of one flow.
 
-use super::message::{Esp, MARKER, MAX_VENDORS, Message, esp, is_keepalive, message};
+use super::message::{Esp, MARKER, MAX_VENDORS, Message, esp_in_udp, is_keepalive, message};
 use crate::{Side, Violation};
 
 /// Follows the datagrams of one flow until they leave no doubt.
@@ -64,7 +64,7 @@ impl Session {
         if let Some(message) = message(unmarked) {
             return Ok(self.ike(from, &message));
         }
-        let esp = esp(datagram)
+        let esp = esp_in_udp(datagram)
             .filter(|_| esp_port)
             .ok_or(Violation("neither IKE nor ESP"))?;
         Ok(self.esp(from, esp)?.then_some(Known::Esp))

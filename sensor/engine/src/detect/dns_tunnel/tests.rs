@@ -39,6 +39,7 @@ fn fact(qtype: u16, query: &str) -> Observation {
             resp: endpoint(53, 53),
             transport: Transport::Udp,
             vlan: VlanTags::default(),
+            vni: None,
             oriented: Oriented::Guessed,
         },
         frames: Frames::one(0, 1),
