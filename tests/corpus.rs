@@ -207,6 +207,12 @@ impl Seen {
                     add("ja3", text(&body["ja3"]));
                     add("ja4", text(&body["ja4"]));
                 }
+                "quic" => {
+                    let body = &record["quic"];
+                    add("quic_sni", text(&body["server_name"]));
+                    add("quic_ja3", text(&body["ja3"]));
+                    add("quic_ja4", text(&body["ja4"]));
+                }
                 "rfb" => {
                     let body = &record["rfb"];
                     add("rfb_server_version", text(&body["server_version"]));

@@ -44,6 +44,16 @@ fn laws_of_http_hold_for_real_conversations() {
 }
 
 #[test]
+fn laws_of_quic_hold_for_real_datagrams() {
+    // Each datagram as one: the first octet is their size in units of 16 octets.
+    let datagrams = captured(|frame| segments::datagram(frame).map(<[u8]>::to_vec));
+    let seeds = datagrams
+        .into_iter()
+        .map(|octets| [&[0xff], &octets[..]].concat());
+    check(fuzzing::quic, seeds);
+}
+
+#[test]
 fn laws_of_rdp_hold_for_real_conversations() {
     // The first octet says who sends each 32 octets: the client only, the server only, in turn.
     let seeds = conversations().into_iter().flat_map(|turns| {

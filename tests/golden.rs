@@ -26,7 +26,7 @@ macro_rules! folders {
     };
 }
 
-folders!(benign, hosts, ngrok, rdp, tunnels, vnc, vpn);
+folders!(benign, hosts, ngrok, quic, rdp, tunnels, vnc, vpn);
 
 #[test]
 fn no_folder_of_captures_is_left_out() {

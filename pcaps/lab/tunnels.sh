@@ -236,7 +236,7 @@ cloudflared_h2() {
 
 scenario tunnels/cloudflared-quic-name cloudflared_quic tunnels/cloudflared-quic-name.pcapng \
     'aioquic (not cloudflared) on 10.20.0.11 opens QUIC to 198.51.100.60:7844 with the name and ALPN that cloudflared sends, quic.cftunnel.com and argotunnel; no look-up.' \
-    later:tunnel.cloudflared
+    tunnel.cloudflared
 cloudflared_quic() {
     tunnel_lab
     made_with "aioquic (PyPI) $(pip_version aioquic)"

@@ -190,8 +190,11 @@ fn no_module_climbs_out_of_its_folder() {
 fn manifests_name_only_what_their_crate_may_touch() {
     let wire = dependencies("sensor/wire");
     let decoders = [
+        "aes",
+        "aes-gcm",
         "dns-parser",
         "etherparse",
+        "hkdf",
         "md-5",
         "sha2",
         "tls-parser",

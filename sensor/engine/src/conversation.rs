@@ -64,7 +64,7 @@ impl Conversation {
             Says::Streams { streams, talk } => {
                 talk.held() + streams.iter().map(Stream::pending_octets).sum::<usize>()
             }
-            Says::Datagrams(_) => 0,
+            Says::Datagrams(exchange) => exchange.held(),
         }
     }
 

@@ -224,6 +224,7 @@ impl Judge {
                 hellos.with_ech += u64::from(tls.ech == Ech::Offered);
                 (tls.server_name.as_ref(), NameSource::Sni)
             }
+            Fact::Quic(quic) => (quic.server_name.as_ref(), NameSource::Sni),
             Fact::Http(http) => (http.host.as_ref(), NameSource::Http),
             _ => return,
         };

@@ -12,6 +12,7 @@
 //! | [`dhcp`], [`netbios`] | what hosts call themselves |
 //! | [`http`] | the heads of HTTP/1 requests and answers |
 //! | [`tls`] | the clear part of a TLS handshake, JA3 and JA4 |
+//! | [`quic`] | the hello in QUIC Initial packets |
 //! | [`rfb`] | the handshake of RFB (VNC) |
 //! | [`rdp`] | the clear part of RDP: X.224, negotiation, MCS |
 //! | [`wireguard`], [`openvpn`], [`ike`], [`tailscale`], [`zerotier`], [`nebula`], [`n2n`], [`tinc`], [`softether`], [`pptp`], [`l2tp`], [`anyconnect`] | what VPNs show in clear |
@@ -41,6 +42,7 @@ pub mod net;
 pub mod netbios;
 pub mod openvpn;
 pub mod pptp;
+pub mod quic;
 pub mod rdp;
 mod reader;
 pub mod rfb;

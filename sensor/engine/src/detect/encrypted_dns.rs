@@ -53,6 +53,15 @@ impl Detection for EncryptedDns {
                     over: &TLS,
                 },
             ),
+            Fact::Quic(quic) => hello(
+                fact,
+                &Hello {
+                    client: quic.client,
+                    name: quic.server_name.as_deref(),
+                    alpn: &quic.alpn,
+                    over: &QUIC,
+                },
+            ),
             Fact::Http(http) => in_clear(http),
             Fact::Marks(marks) if marks.protocol == "dnscrypt" => Some(Sign {
                 kind: &DNSCRYPT,
@@ -99,9 +108,17 @@ struct Over {
 const TLS: Over = Over {
     kind: &DOT,
     alpn: "dot",
-    draft: "dot",
+    draft: "dot-",
     alpn_field: "tls.alpn",
     name_field: "tls.server_name",
+};
+
+const QUIC: Over = Over {
+    kind: &DOQ,
+    alpn: "doq",
+    draft: "doq-i",
+    alpn_field: "quic.alpn",
+    name_field: "quic.server_name",
 };
 
 fn hello(fact: &Observation, hello: &Hello<'_>) -> Option<Sign> {

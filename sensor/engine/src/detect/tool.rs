@@ -1,7 +1,7 @@
 //! Tools by their signatures: an agent inside, or a visit to what somebody publishes.
 //!
 //! **Sees** the host names, certificates, application protocols, requests and first octets that the files of `signatures/`
-//! list: in DNS questions and aliases, TLS hellos and certificates, HTTP requests, protocols recognised by their marks, and
+//! list: in DNS questions and aliases, TLS and QUIC hellos, certificates, HTTP requests, protocols recognised by their marks, and
 //! flows that no decoder knows.
 //!
 //! **Why it matters.** A tunnel's agent makes a machine inside reachable from anywhere, past every filter at the edge, over
@@ -50,23 +50,18 @@ impl Tools {
         match &fact.fact {
             Fact::Dns(dns) => self.in_dns(fact, dns).into_iter().collect(),
             Fact::Tls(tls) if tls.inside.is_none() => {
-                let by_name = tls.server_name.as_deref().and_then(|name| {
-                    let hit = self.signatures.by_name(name, SeenIn::Sni)?;
-                    Some((hit, "tls.server_name", name.to_owned()))
-                });
-                let sign = by_name.or_else(|| {
-                    Some((
-                        self.signatures.by_alpn(&tls.alpn)?,
-                        "tls.alpn",
-                        tls.alpn.join(","),
-                    ))
-                });
-                let name = tls.server_name.clone().map(|name| (name, NameSource::Sni));
-                sign.map(|(hit, what, observed)| {
-                    decoded(fact, tls.client, hit, name, what, observed)
-                })
-                .into_iter()
-                .collect()
+                let whats = ["tls.server_name", "tls.alpn"];
+                self.in_hello(
+                    fact,
+                    tls.client,
+                    (SeenIn::Sni, whats),
+                    &tls.server_name,
+                    &tls.alpn,
+                )
+            }
+            Fact::Quic(quic) => {
+                let place = (SeenIn::QuicSni, ["quic.server_name", "quic.alpn"]);
+                self.in_hello(fact, quic.client, place, &quic.server_name, &quic.alpn)
             }
             Fact::TlsServer(tls) => {
                 let Some(certificate) = &tls.certificate else {
@@ -125,6 +120,29 @@ impl Tools {
             }
             _ => Vec::new(),
         }
+    }
+
+    /// The name in a client's hello, else the protocols that it offers; `place` says where names are looked for, and what
+    /// the two are called in a reason.
+    fn in_hello(
+        &self,
+        fact: &Observation,
+        client: Side,
+        place: (SeenIn, [&'static str; 2]),
+        name: &Option<String>,
+        alpn: &[String],
+    ) -> Vec<Sign<'_>> {
+        let (seen_in, [by_name, by_alpn]) = place;
+        let named = name.as_deref().and_then(|name| {
+            let hit = self.signatures.by_name(name, seen_in)?;
+            Some((hit, by_name, name.to_owned()))
+        });
+        let sign =
+            named.or_else(|| Some((self.signatures.by_alpn(alpn)?, by_alpn, alpn.join(","))));
+        let name = name.clone().map(|name| (name, NameSource::Sni));
+        sign.map(|(hit, what, observed)| decoded(fact, client, hit, name, what, observed))
+            .into_iter()
+            .collect()
     }
 
     /// A question, or a name that its answer leads to.

@@ -8,6 +8,7 @@ mod flow;
 mod hosts;
 mod http;
 mod marks;
+mod quic;
 mod rdp;
 mod rfb;
 mod tls;
@@ -23,6 +24,7 @@ pub use flow::{
 pub use hosts::{Dhcp, Netbios, Suffix};
 pub use http::Http;
 pub use marks::Marks;
+pub use quic::QuicClient;
 pub use rdp::{Rdp, RdpClient, RdpFailure};
 pub use rfb::{AuthResult, Rfb, RfbAuth, RfbEnd, ServerSide};
 pub use tls::{Carrier, Certificate, Ech, TlsClient, TlsServer};
@@ -62,6 +64,8 @@ pub enum Fact {
     Tls(TlsClient),
     /// A ServerHello, with the certificate where it is in clear.
     TlsServer(TlsServer),
+    /// A client's hello over QUIC.
+    Quic(QuicClient),
     /// An RFB handshake, however it ended.
     Rfb(Rfb),
     /// An RDP negotiation: at the Connection Confirm, or when the flow ended without one.
@@ -94,6 +98,7 @@ impl Fact {
             Self::Dns(dns) => Some(dns.service.name()),
             Self::Tls(_) => Some("tls"),
             Self::TlsServer(_) => Some("tls_server"),
+            Self::Quic(_) => Some("quic"),
             Self::Rfb(_) => Some("rfb"),
             Self::Rdp(_) => Some("rdp"),
             Self::RdpClient(_) => Some("rdp_client"),
@@ -115,6 +120,7 @@ impl Fact {
             Self::Dns(body) => record.serialize_entry("dns", body),
             Self::Tls(body) => record.serialize_entry("tls", body),
             Self::TlsServer(body) => record.serialize_entry("tls_server", body),
+            Self::Quic(body) => record.serialize_entry("quic", body),
             Self::Rfb(body) => record.serialize_entry("rfb", body),
             Self::Rdp(body) => record.serialize_entry("rdp", body),
             Self::RdpClient(body) => record.serialize_entry("rdp_client", body),

@@ -79,6 +79,13 @@ impl Exchange {
         }
     }
 
+    /// Octets that the session keeps.
+    pub(crate) fn held(&self) -> usize {
+        self.running
+            .as_ref()
+            .map_or(0, |(_, session)| session.held())
+    }
+
     /// How long its flow may be silent.
     pub(crate) fn patience(&self) -> Patience {
         self.running

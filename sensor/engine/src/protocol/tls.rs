@@ -188,7 +188,9 @@ impl Found {
             return;
         }
         match message {
-            Message::ClientHello(hello) => self.client(from, emit, || client_fact(&hello)),
+            Message::ClientHello(hello) => {
+                self.client(from, emit, || client_fact(&hello, Ja4Transport::Tcp))
+            }
             Message::Sslv2ClientHello(hello) => self.client(from, emit, || sslv2_fact(&hello)),
             Message::ServerHello(hello) => {
                 if !matches!(self.server, Server::Unseen) {
@@ -256,7 +258,8 @@ impl Found {
     }
 }
 
-fn client_fact(hello: &tls::ClientHello<'_>) -> TlsClient {
+/// What a hello says, whatever carried it; [`TlsClient::client`] is for the caller to set.
+pub(super) fn client_fact(hello: &tls::ClientHello<'_>, transport: Ja4Transport) -> TlsClient {
     TlsClient {
         server_name: hello
             .server_name()
@@ -268,7 +271,7 @@ fn client_fact(hello: &tls::ClientHello<'_>) -> TlsClient {
             .collect(),
         version: hello.highest_version().to_string(),
         ja3: hello.ja3(),
-        ja4: hello.ja4(Ja4Transport::Tcp),
+        ja4: hello.ja4(transport),
         ech: match hello.encrypted_hello() {
             EncryptedHello::None => Ech::None,
             EncryptedHello::Grease => Ech::Grease,

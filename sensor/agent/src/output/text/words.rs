@@ -212,6 +212,8 @@ fn other(what: &str, observed: &str, because: String) -> Why {
         "dns.answers" => (80, format!("a look-up led to {observed}")),
         "tls.server_name" => (80, format!("TLS to the name {observed}")),
         "tls.alpn" => (80, format!("TLS for the protocol {}", listed(observed))),
+        "quic.server_name" => (80, format!("QUIC to the name {observed}")),
+        "quic.alpn" => (80, format!("QUIC for the protocol {}", listed(observed))),
         "tls_server.certificate" => (80, format!("the certificate of {observed}")),
         "http.host" => (80, format!("HTTP to the host {observed}")),
         "http.uri" => (80, format!("HTTP asked for {observed}")),
