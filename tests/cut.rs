@@ -1,12 +1,11 @@
 //! The facts do not depend on how TCP cut the octets, nor on what came twice or in another order.
 
-use proptest::prelude::*;
-use serde_json::Value;
-
-use crate::support::capture::{Frame, frames, pcap};
+use crate::support::assert_none;
+use crate::support::capture::{Frame, frames};
 use crate::support::manifest::{self, Row};
 use crate::support::segments::{Manner, place, resegment};
-use crate::support::{READ, assert_none, detections, of_kind, run_with_input};
+use crate::support::told::Told;
+use proptest::prelude::*;
 
 #[test]
 fn segments_of_one_octet_tell_the_same() {
@@ -116,40 +115,6 @@ fn difference(frames: &[Frame], manner: Manner, sizes: &[usize]) -> Option<Strin
             after.alerts
         )
     })
-}
-
-/// What a capture tells, without what must change with its frames: their numbers and times, and the flows' ids, which are
-/// made of the number of the first frame.
-#[derive(Debug, PartialEq, Eq)]
-struct Told {
-    facts: Vec<String>,
-    alerts: std::collections::BTreeSet<String>,
-}
-
-impl Told {
-    fn by(frames: &[Frame]) -> Self {
-        let ran = run_with_input(READ.iter().chain(&["-"]), &pcap(frames));
-        let records = ran.expect(0, &[]).records();
-        let mut facts: Vec<String> = of_kind(records.clone(), "observation")
-            .iter()
-            .map(fact)
-            .collect();
-        // Facts of two flows may change places: a fact's place is that of the frame that completed it.
-        facts.sort();
-        Self {
-            facts,
-            alerts: detections(&of_kind(records, "alert")),
-        }
-    }
-}
-
-fn fact(record: &Value) -> String {
-    let mut record = record.clone();
-    for field in ["frames", "ts"] {
-        record.as_object_mut().map(|fields| fields.remove(field));
-    }
-    record["flow"].as_object_mut().map(|flow| flow.remove("id"));
-    record.to_string()
 }
 
 /// Here one protocol begins behind another one's preamble, a tunnel's greeting. It is looked for at the

@@ -29,18 +29,17 @@ fn laws_of_dns_hold_for_real_messages() {
 
 #[test]
 fn laws_of_http_hold_for_real_conversations() {
-    // The size of the pieces, then what each side said in turn.
-    let seeds = conversations().into_iter().map(|turns| {
-        let mut seed = vec![9];
-        for (index, (_, octets)) in turns.iter().enumerate() {
-            if index > 0 {
-                seed.push(0xff);
-            }
-            seed.extend_from_slice(octets);
-        }
-        seed
-    });
-    check(fuzzing::http, seeds);
+    check(fuzzing::http, in_turn());
+}
+
+#[test]
+fn laws_of_socks_hold_for_real_conversations() {
+    check(fuzzing::socks, in_turn());
+}
+
+#[test]
+fn laws_of_ssh_hold_for_real_conversations() {
+    check(fuzzing::ssh, in_turn());
 }
 
 #[test]
@@ -181,6 +180,14 @@ fn conversations() -> Vec<Turns> {
         all.extend(open.into_values().map(|(_, turns)| turns));
     }
     all
+}
+
+/// The size of the pieces, then what each side said in turn, parted by 0xff.
+fn in_turn() -> impl Iterator<Item = Vec<u8>> {
+    conversations().into_iter().map(|turns| {
+        let said: Vec<_> = turns.into_iter().map(|(_, octets)| octets).collect();
+        [&[9], &said.join(&0xff)[..]].concat()
+    })
 }
 
 fn both_sides(turns: &[(bool, Vec<u8>)]) -> Vec<Vec<u8>> {

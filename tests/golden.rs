@@ -26,7 +26,9 @@ macro_rules! folders {
     };
 }
 
-folders!(benign, hosts, ngrok, quic, rdp, tunnels, vnc, vpn);
+folders!(
+    benign, hosts, ngrok, proxy, quic, rdp, ssh, tunnels, vnc, vpn
+);
 
 #[test]
 fn no_folder_of_captures_is_left_out() {

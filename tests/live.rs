@@ -19,6 +19,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use rustix::thread::{CapabilitySet, LinkNameSpaceType};
 use serde_json::Value;
 
+use super::follow::Follower;
 use super::support::{self, Ran, capture, of_kind, skip};
 
 /// A network namespace of its own, gone when the test ends.
@@ -220,6 +221,16 @@ impl Sensor<'_> {
         panic!("it has not said `{words}`");
     }
 
+    /// Waits until it says that it is ready, or not.
+    #[track_caller]
+    fn await_ready(&self, code: u16) {
+        let began = Instant::now();
+        while self.get("/readyz").0 != code {
+            assert!(began.elapsed() < PATIENCE, "/readyz does not answer {code}");
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     /// Waits for the next record of this kind.
     #[track_caller]
     fn await_record(&self, kind: &str) -> Value {
@@ -401,6 +412,84 @@ fn goes_on_with_the_interfaces_that_are_left() {
     assert_eq!(faults, Some(3));
     let text = std::fs::read_to_string(&metrics).expect("the metrics were written");
     assert!(text.contains(r#"terrier_sessions_total{protocol="rfb"} "#));
+}
+
+#[test]
+fn the_only_interface_is_waited_for_when_it_goes_down() {
+    let Some(namespace) = Namespace::new(1) else {
+        return;
+    };
+    let sensor = namespace.watch(&["-i", "a0", "--emit", "alert,stats"]);
+    namespace.ip("link set a0 down");
+    sensor.await_said("a0: the interface went down");
+    sensor.await_ready(503);
+    namespace.ip("link set a0 up");
+    let path = support::root().join("pcaps/vnc/tigervnc-no-password.pcapng");
+    namespace.replay(&path, "b0");
+    sensor.await_said("a0: packets come again");
+    sensor.await_ready(200);
+    sensor.signal(Signal::TERM);
+    let ran = sensor.end();
+    ran.expect(0, &[]);
+    assert_eq!(told(ran.records()), told(support::read(&[path]).records()));
+}
+
+#[test]
+fn all_interfaces_are_watched_as_any() {
+    let Some(namespace) = Namespace::new(2) else {
+        return;
+    };
+    let path = support::root().join("pcaps/vnc/tigervnc-no-password-from-internet.pcapng");
+    let filter = "tcp port 5900";
+    let sensor = namespace.watch(&["-i", "any", "--filter", filter, "--emit", "alert,stats"]);
+    namespace.replay(&path, "b1");
+    let first = sensor.await_record("alert");
+    sensor.signal(Signal::TERM);
+    let ran = sensor.end();
+    ran.expect(0, &[]);
+    let mut records = vec![first];
+    records.extend(ran.records());
+    assert_eq!(
+        support::detections(&records),
+        support::detections(&support::read(&[path]).records())
+    );
+}
+
+#[test]
+fn what_tcpdump_writes_is_followed() {
+    let Some(namespace) = Namespace::new(1) else {
+        return;
+    };
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let ring = folder.path().join("ring");
+    let tcpdump = namespace.inside(|| {
+        Command::new("tcpdump")
+            .args(["-i", "a0", "-U", "-Z", "root", "-C", "1", "-W", "3", "-w"])
+            .arg(&ring)
+            .stderr(Stdio::piped())
+            .spawn()
+    });
+    let Ok(mut tcpdump) = tcpdump else {
+        return skip("there is no tcpdump here");
+    };
+    let said = lines(tcpdump.stderr.take().expect("it was piped"));
+    let ready = said
+        .recv_timeout(PATIENCE)
+        .expect("it says that it listens");
+    let follower = Follower::start(&[folder.path().to_str().expect("a path in UTF-8")]);
+    let path = support::root().join("pcaps/vnc/tigervnc-no-password-from-internet.pcapng");
+    namespace.replay(&path, "b0");
+    let first = follower.await_record("alert");
+    tcpdump.kill().expect("it is our child");
+    tcpdump.wait().expect("it is our child");
+    let ran = follower.end(Signal::TERM);
+    let mut records = vec![first];
+    records.extend(ran.expect(0, &[]).records());
+    assert_eq!(
+        support::detections(&records),
+        support::detections(&support::read(&[path]).records()),
+        "{ready}"
+    );
 }
 
 #[test]

@@ -5,22 +5,30 @@
 //! | [`cli`] | what a user is told, and by which exit code |
 //! | [`corpus`] | what is found in third-party captures whose truth is known (only where `TERRIER_CORPUS` names them) |
 //! | [`cut`] | whether the facts depend on how TCP cut the octets |
+//! | [`doctor`] | whether the doctor finds what is wrong with a capture |
 //! | [`deploy`] | whether systemd and Prometheus take the files of `deploy/`, and the rules fire |
 //! | [`fuzz_bodies`] | whether the laws of the fuzz targets hold for the payloads of real captures |
 //! | [`golden`] | what is said about each capture of `pcaps/`, octet by octet |
+//! | [`follow`] | whether a capture that grows is told as one that is whole |
+//! | [`inputs`] | whether the answer depends on the files and formats that the packets came in |
 //! | [`live`] | whether `terrier run` on an interface says what `terrier read` says of a capture (only as root) |
 //! | [`schema`] | whether the records keep to the schema that others rely on |
 //! | [`tidy`] | whether the house rules are kept |
+//! | [`wrapped`] | whether the facts depend on what carried the packets |
 //! | [`workers`] | whether the answer depends on the number of workers or on the weather |
 
 mod cli;
 mod corpus;
 mod cut;
 mod deploy;
+mod doctor;
+mod follow;
 mod fuzz_bodies;
 mod golden;
+mod inputs;
 mod live;
 mod schema;
 mod support;
 mod tidy;
 mod workers;
+mod wrapped;

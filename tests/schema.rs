@@ -30,6 +30,19 @@ fn every_record_of_every_capture_keeps_to_the_schema() {
 }
 
 #[test]
+fn what_the_doctor_says_keeps_to_the_schema() {
+    let validator = validator();
+    let records = run(["doctor", "--json", "pcaps/vnc", "pcaps/hosts"]).records();
+    assert_eq!(records.len(), 1);
+    assert!(validator.is_valid(&records[0]), "{}", records[0]);
+    for field in strings(&schema()["$defs"]["doctor"]["required"]) {
+        let mut record = records[0].clone();
+        record.as_object_mut().map(|fields| fields.remove(&field));
+        assert!(!validator.is_valid(&record), "without {field} it is taken");
+    }
+}
+
+#[test]
 fn every_protocol_of_the_schema_is_in_some_capture() {
     // Else its body would be described and never compared.
     let shown: BTreeSet<String> = run(["read", "--json", "--emit", "observation", "pcaps"])

@@ -92,27 +92,6 @@ benign_lookalike() {
     for name in "${names[@]}"; do expect "tls.handshake.extensions_server_name == \"$name\""; done
 }
 
-# ---------------------------------------------------------------- SSH
-
-scenario benign/ssh-inside 'benign_ssh files 10.20.0.40' benign/ssh-inside.pcapng \
-    'OpenSSH client 10.20.0.21 logs in at OpenSSH 10.20.0.40:22 with a key and runs a command.'
-scenario benign/ssh-outbound 'benign_ssh www 198.51.100.80' benign/ssh-outbound.pcapng \
-    'OpenSSH client 10.20.0.21 logs in at OpenSSH 198.51.100.80:22 on the internet with a key and runs a command.'
-benign_ssh() {   # SERVER ADDRESS
-    benign_lab
-    deb openssh-client openssh-server
-    account alice secret12
-    ssh-keygen -q -t ed25519 -N '' -C '' -f "$TMP/key"
-    cp "$TMP/key.pub" "$TMP/authorized_keys"
-    chmod 644 "$TMP/authorized_keys"
-    ssh_server "$1" 22
-    capture
-    quietly 8 pc21 ssh -F none -i "$TMP/key" -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null "alice@$2" 'ls /usr; sleep 1; uptime'
-    capture_end
-    save "$FILE"
-    expect 'ssh.protocol'
-}
-
 # ---------------------------------------------------------------- DNS
 
 scenario benign/dns-types benign_dns benign/dns-types.pcapng \
@@ -295,4 +274,19 @@ benign_ntp() {
     expect 'ntp.flags.mode == 4'
     expect 'icmp.type == 0'
     expect 'ip.flags.mf == 1'
+}
+
+# ---------------------------------------------------------------- SSDP
+
+scenario benign/ssdp benign_ssdp benign/ssdp.pcapng \
+    'upnpc on 10.20.0.21 searches for a router by SSDP (M-SEARCH to 239.255.255.250:1900): nobody answers.'
+benign_ssdp() {
+    benign_lab
+    deb miniupnpc
+    at pc21 ip route add 239.0.0.0/8 dev eth0
+    capture
+    quietly 8 pc21 upnpc -l
+    capture_end
+    save "$FILE"
+    expect 'udp.dstport == 1900 && udp.payload contains "M-SEARCH"'
 }

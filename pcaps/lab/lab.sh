@@ -304,11 +304,11 @@ deb() { local p; for p in "$@"; do made_with "$p $(dpkg-query -W -f '${Version}'
 pip_version() { "$TOOLS/py/bin/python" -m pip show "$1" 2>/dev/null | sed -n 's/^Version: //p'; }
 npm_version() { node -p "require('$TOOLS/node/node_modules/$1/package.json').version"; }
 
-# ssh_server HOST PORT: OpenSSH with a throw-away host key.
+# ssh_server HOST PORT: OpenSSH with a throw-away host key. No StrictModes: the keys lie below /tmp.
 ssh_server() {
     [[ -e $TMP/ssh_host_key ]] || ssh-keygen -q -t ed25519 -N '' -C '' -f "$TMP/ssh_host_key"
     mkdir -p /run/sshd
-    start "$1" /usr/sbin/sshd -D -e -f /dev/null -h "$TMP/ssh_host_key" -p "$2" -o PidFile=none -o UsePAM=no -o AuthorizedKeysFile="$TMP/authorized_keys"
+    start "$1" /usr/sbin/sshd -D -e -f /dev/null -h "$TMP/ssh_host_key" -p "$2" -o PidFile=none -o UsePAM=no -o StrictModes=no -o AuthorizedKeysFile="$TMP/authorized_keys"
     listening "$1" "$2"
 }
 

@@ -166,7 +166,7 @@ ngrok_endpoint_http() {
 
 scenario ngrok/endpoint-tcp ngrok_endpoint_tcp ngrok/endpoint-tcp.pcapng \
     'OpenSSH client on 10.20.0.21 goes to the TCP endpoint 0.tcp.ngrok.io:17263 (198.51.100.44), behind which somebody offers SSH: the look-up is the only name.' \
-    tunnel.ngrok.endpoint
+    ssh.odd_port ssh.session tunnel.ngrok.endpoint
 ngrok_endpoint_tcp() {
     ngrok_lab
     deb openssh-client openssh-server
@@ -201,7 +201,7 @@ ngrok_endpoint_chromium() {
 
 scenario ngrok/v2-agent-through-proxy ngrok_proxy ngrok/v2-agent-through-proxy.pcapng \
     'Old ngrok agent (Go, v2) on 10.20.0.21 goes through the HTTP proxy 10.20.0.8:3128 (tinyproxy): CONNECT tunnel.us.ngrok.com:443 in clear, TLS inside; the proxy then looks up the name and connects to 198.51.100.44:443.' \
-    tunnel.ngrok
+    proxy.http_connect tunnel.ngrok
 ngrok_proxy() {
     ngrok_lab
     host proxy 10.20.0.8

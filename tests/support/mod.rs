@@ -3,6 +3,7 @@
 pub(crate) mod capture;
 pub(crate) mod manifest;
 pub(crate) mod segments;
+pub(crate) mod told;
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 
+use crate::capture::Moment;
+
 /// Finds the remote control nobody asked for: tunnels such as ngrok, VNC sessions, exposed RDP.
 #[derive(Debug, Parser)]
 #[command(name = "terrier", version, about, long_about = None, max_term_width = 100)]
@@ -22,6 +24,8 @@ pub enum Command {
     Read(ReadArgs),
     /// Watch interfaces; serves /metrics, /healthz and /readyz
     Run(RunArgs),
+    /// Say what this sensor can and cannot see here, and the fix for each point
+    Doctor(DoctorArgs),
 }
 
 /// What `read` and `run` share.
@@ -80,6 +84,23 @@ pub struct ReadArgs {
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
 
+    /// Look only at packets from this time on: 2026-11-24T10:00:00Z (or +01:00), 2026-11-24 (UTC), seconds since 1970, or
+    /// +90s, +1h30m after the first packet
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<Moment>,
+
+    /// Look only at packets before this time: --since 2026-11-23 --until 2026-11-24 is one day
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<Moment>,
+
+    /// Look at each capture by itself: its own flows, names, alerts and counts, and "capture" in each record
+    #[arg(long)]
+    pub separate: bool,
+
+    /// Go on reading captures that grow, and new ones in folders, until SIGINT or SIGTERM
+    #[arg(long, conflicts_with = "separate")]
+    pub follow: bool,
+
     /// What `run` takes too.
     #[command(flatten)]
     pub shared: Shared,
@@ -99,6 +120,38 @@ pub struct RunArgs {
     /// What `read` takes too.
     #[command(flatten)]
     pub shared: Shared,
+}
+
+/// `terrier doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Captures (pcap or pcapng, plain, .gz or .zst), folders of them, or '-'
+    #[arg(
+        value_name = "PATH",
+        required_unless_present = "interface",
+        conflicts_with = "interface"
+    )]
+    pub paths: Vec<PathBuf>,
+
+    /// An interface to look at instead
+    #[arg(short = 'i', long = "interface", value_name = "IFACE")]
+    pub interface: Option<String>,
+
+    /// How long to look at the interface
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub seconds: u64,
+
+    /// A network that is inside; repeat it for several. Replaces the default (private, shared, link-local, loopback)
+    #[arg(long = "home-net", value_name = "CIDR", value_parser = home_net)]
+    pub home_net: Vec<IpNet>,
+
+    /// The filter of libpcap you mean to use: what it would miss is told
+    #[arg(long, value_name = "BPF")]
+    pub filter: Option<String>,
+
+    /// Write one JSON object instead of text
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// A kind of record.

@@ -5,6 +5,7 @@
 
 pub mod capture;
 pub mod cli;
+pub mod doctor;
 pub mod exit;
 pub mod output;
 pub mod pipeline;
@@ -14,6 +15,7 @@ pub mod read;
 pub mod run;
 pub mod serve;
 pub mod setup;
+pub mod signals;
 pub mod stats;
 pub mod telemetry;
 
@@ -28,6 +30,7 @@ pub fn main() -> ExitCode {
     let done = match &cli.command {
         cli::Command::Read(args) => read::read(args),
         cli::Command::Run(args) => run::run(args),
+        cli::Command::Doctor(args) => doctor::doctor(args),
     };
     match done {
         Ok(code) => code,

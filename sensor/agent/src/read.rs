@@ -1,64 +1,212 @@
 //! `terrier read`: captures to records.
+//!
+//! Three ways: all captures in one timeline, each by itself (`--separate`), or captures that grow (`--follow`).
 
-use std::io::IsTerminal;
+mod follow;
+mod sift;
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::io::{self, IsTerminal};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use terrier_engine::{Judge, JudgeConfig, Limits};
+use terrier_engine::signature::Signatures;
+use terrier_engine::{Counters, Judge, JudgeConfig, Limits, Verdicts};
 
-use crate::capture::{Chunk, Filled, Filter, Merge, Outcome, Problem, Source};
-use crate::cli::ReadArgs;
-use crate::exit;
-use crate::output::{self, Manner};
-use crate::pipeline::{Pipeline, PipelineConfig};
+use crate::capture::{
+    Chunk, Filled, LeftOut, Merge, OpenError, Outcome, Problem, Source, captures_below,
+};
+use crate::cli::{ReadArgs, Shared};
+use crate::exit::{self, Failure};
+use crate::output::{self, Manner, Names, Records};
+use crate::pipeline::{self, Pipeline, PipelineConfig};
 use crate::progress::Bar;
 use crate::setup;
 use crate::stats::{CaptureStats, Stats};
 use crate::telemetry::{InterfaceCounts, Telemetry};
+use sift::Sift;
 
 /// Reads the captures and says what was seen.
 ///
 /// # Errors
 /// When the configuration is wrong or the output cannot be written.
 pub fn read(args: &ReadArgs) -> anyhow::Result<ExitCode> {
-    let shared = &args.shared;
-    let signatures = setup::signatures(shared)?;
-    let mut filter = shared
-        .filter
-        .as_deref()
-        .map(Filter::new)
-        .transpose()
-        .map_err(exit::usage)?;
-    let mut merge = Merge::open(&args.paths);
-    let names: Vec<Arc<str>> = merge
-        .outcomes()
-        .map(|outcome| setup::path_text(&outcome.path).into())
-        .collect();
-    let sink = output::open(shared, names, Manner::AtTheEnd)?;
-    let seed = setup::seed();
-    let judge = Judge::new(JudgeConfig {
-        home: setup::home(shared),
-        signatures: Arc::clone(&signatures),
-        workers: shared.workers,
-        seed,
-    });
-    let limits = Limits::default();
-    let telemetry = Telemetry::new(&judge.verdicts(), &signatures, &limits, sink.form());
-    let config = PipelineConfig {
-        workers: shared.workers,
-        seed,
-        limits,
+    let sift = Sift::new(args)?;
+    let kit = Kit::new(&args.shared)?;
+    setup::raise_descriptors();
+    if args.follow {
+        follow::follow(args, &kit, sift)
+    } else if args.separate {
+        separately(args, &kit, sift)
+    } else {
+        together(args, &kit, sift)
+    }
+}
+
+/// What every engine of this run is made with.
+struct Kit<'a> {
+    shared: &'a Shared,
+    signatures: Arc<Signatures>,
+    limits: Limits,
+    seed: u64,
+}
+
+impl<'a> Kit<'a> {
+    fn new(shared: &'a Shared) -> Result<Self, Failure> {
+        Ok(Self {
+            shared,
+            signatures: setup::signatures(shared)?,
+            limits: Limits::default(),
+            seed: setup::seed(),
+        })
+    }
+
+    fn judge(&self) -> Judge {
+        Judge::new(JudgeConfig {
+            home: setup::home(&self.shared.home_net),
+            signatures: Arc::clone(&self.signatures),
+            workers: self.shared.workers,
+            seed: self.seed,
+        })
+    }
+
+    fn pipeline(&self, judge: Judge, sink: Records) -> Pipeline<Records> {
+        let config = PipelineConfig {
+            workers: self.shared.workers,
+            seed: self.seed,
+            limits: self.limits,
+        };
+        Pipeline::start(config, judge, sink)
+    }
+
+    fn telemetry(&self, judge: &Judge, sink: &Records) -> Telemetry {
+        Telemetry::new(
+            &judge.verdicts(),
+            &self.signatures,
+            &self.limits,
+            sink.form(),
+        )
+    }
+}
+
+/// All captures in one timeline, through one engine.
+fn together(args: &ReadArgs, kit: &Kit<'_>, mut sift: Sift) -> anyhow::Result<ExitCode> {
+    let merge = Merge::open(&args.paths);
+    let sink = output::open(kit.shared, names(&merge), Manner::AtTheEnd)?;
+    let mut report = Report::default();
+    let judge = kit.judge();
+    let telemetry = kit.telemetry(&judge, &sink);
+    let sink = through(merge, kit.pipeline(judge, sink), &mut sift, &mut report)?;
+    finish(kit, sink, &telemetry, &sift, &report)
+}
+
+/// Each capture through an engine of its own, one after another in the order of the list.
+fn separately(args: &ReadArgs, kit: &Kit<'_>, mut sift: Sift) -> anyhow::Result<ExitCode> {
+    let mut sink = output::open(kit.shared, Names::default(), Manner::AtTheEnd)?;
+    let telemetry = kit.telemetry(&kit.judge(), &sink);
+    let mut report = Report::default();
+    let mut seen = HashMap::new();
+    for path in &args.paths {
+        if !path.is_dir() {
+            if was_seen(&mut seen, path) {
+                continue;
+            }
+            sink.begin(&setup::path_text(path));
+            let merge = Merge::open(std::slice::from_ref(path));
+            sink = through(
+                merge,
+                kit.pipeline(kit.judge(), sink),
+                &mut sift,
+                &mut report,
+            )?;
+            continue;
+        }
+        let (mut captures, mut skipped) = (0, 0);
+        for found in captures_below(path) {
+            let path = match found {
+                Ok(path) => path,
+                Err(error) => {
+                    report.unreadable(&error);
+                    continue;
+                }
+            };
+            if was_seen(&mut seen, &path) {
+                captures += 1;
+                continue;
+            }
+            let merge = Merge::open(std::slice::from_ref(&path));
+            if merge.is_no_capture() {
+                skipped += 1;
+                continue;
+            }
+            captures += 1;
+            sink.begin(&setup::path_text(&path));
+            sink = through(
+                merge,
+                kit.pipeline(kit.judge(), sink),
+                &mut sift,
+                &mut report,
+            )?;
+        }
+        if captures == 0 {
+            let path = path.clone();
+            report.unreadable(&OpenError::NoCaptures { path, skipped });
+        }
+    }
+    finish(kit, sink, &telemetry, &sift, &report)
+}
+
+/// Whether a file was met before, by this name or another; then that is said.
+fn was_seen(seen: &mut HashMap<(u64, u64), PathBuf>, path: &Path) -> bool {
+    let Ok(metadata) = path.metadata() else {
+        return false;
     };
-    let mut pipeline = Pipeline::start(config, judge, sink);
-    let bar = Bar::start(merge.progress(), std::io::stderr().is_terminal());
+    if !metadata.is_file() {
+        return false;
+    }
+    match seen.entry((metadata.dev(), metadata.ino())) {
+        Entry::Occupied(first) => {
+            exit::tell(format_args!(
+                "{}: the same file as {}, which is read once",
+                path.display(),
+                first.get().display()
+            ));
+            true
+        }
+        Entry::Vacant(free) => {
+            free.insert(path.to_owned());
+            false
+        }
+    }
+}
+
+/// Reads captures to their end, through one engine; their counts are written, and added to those of the run.
+fn through(
+    mut merge: Merge,
+    mut pipeline: Pipeline<Records>,
+    sift: &mut Sift,
+    report: &mut Report,
+) -> Result<Records, Failure> {
+    sift.restart();
+    if let Some(end_ns) = sift.end_ns(merge.first_ns()) {
+        merge.leave_out_from(end_ns);
+    }
+    let bar = Bar::start(merge.progress(), io::stderr().is_terminal());
+    // Whoever writes to a pipe may still be capturing: records leave with the packets that gave them.
+    let live = merge.progress().octets_in_all().is_none();
     let mut chunk = Chunk::new();
     loop {
         match merge.fill(&mut chunk) {
             Ok(Filled::More) => {
-                if let Some(filter) = &mut filter {
-                    filter.keep(&mut chunk);
-                }
+                sift.keep(&mut chunk)?;
                 pipeline.chunk(&mut chunk);
+                if live {
+                    let failed = Arc::clone(&report.failed);
+                    pipeline.visit(move |_, records| note_failure(records.flush(), &failed));
+                }
             }
             Ok(Filled::Idle) => {}
             Ok(Filled::End) => break,
@@ -69,24 +217,132 @@ pub fn read(args: &ReadArgs) -> anyhow::Result<ExitCode> {
     let (judge, mut sink, progress) = pipeline.finish();
     bar.finish();
     let captures = merge.outcomes().map(capture_stats).collect();
-    let stats = Stats::new(progress, &judge.counters(), captures);
+    let mut stats = Stats::new(progress, &judge.counters(), captures);
+    stats.left_out = sift.left_out();
     sink.stats(&stats);
-    let written = sink.flush();
-    report_inputs(&merge, filter.as_ref());
-    telemetry.engine(judge.counters(), judge.verdicts(), sink.written());
-    telemetry.capture(vec![InterfaceCounts {
+    report.add(&judge, progress, merge.outcomes());
+    Ok(sink)
+}
+
+/// Writes what is left, and says what went wrong.
+fn finish(
+    kit: &Kit<'_>,
+    mut sink: Records,
+    telemetry: &Telemetry,
+    sift: &Sift,
+    report: &Report,
+) -> anyhow::Result<ExitCode> {
+    note_failure(sink.flush(), &report.failed);
+    report.tell();
+    report.publish(telemetry, sink.written());
+    setup::write_metrics(telemetry, kit.shared)?;
+    let failed = lock(&report.failed).take();
+    exit::output(failed.map_or(Ok(()), Err), kit.shared)?;
+    sift.verdict()?;
+    Ok(exit::code(report.unreadable, sink.worst(), kit.shared))
+}
+
+/// What became of all captures of a run.
+#[derive(Default)]
+struct Report {
+    counters: Counters,
+    verdicts: Verdicts,
+    progress: pipeline::Progress,
+    /// What is said of inputs that could not be read, or not to their end.
+    problems: Vec<String>,
+    left_out: usize,
+    unreadable: bool,
+    /// The first failure to write records.
+    failed: Arc<Mutex<Option<io::Error>>>,
+}
+
+impl Report {
+    /// Adds what one engine has counted.
+    fn add<'a>(
+        &mut self,
+        judge: &Judge,
+        progress: pipeline::Progress,
+        outcomes: impl Iterator<Item = &'a Outcome>,
+    ) {
+        self.counters.add(&judge.counters());
+        add_verdicts(&mut self.verdicts, judge.verdicts());
+        let sum = &mut self.progress;
+        sum.packets += progress.packets;
+        sum.octets += progress.octets;
+        sum.last_ns = sum.last_ns.max(progress.last_ns);
+        for outcome in outcomes {
+            self.left_out += usize::from(outcome.left_out == Some(LeftOut::BeginsLate));
+            if let Some(problem) = &outcome.problem {
+                self.unreadable |= matches!(problem, Problem::Unreadable(_));
+                self.problems.push(problem.to_string());
+            }
+        }
+    }
+
+    fn unreadable(&mut self, error: &OpenError) {
+        self.unreadable = true;
+        self.problems.push(error.to_string());
+    }
+
+    /// Names every input that could not be read, or not to its end.
+    fn tell(&self) {
+        for problem in &self.problems {
+            exit::tell(format_args!("{problem}"));
+        }
+        if self.left_out > 0 {
+            exit::tell(format_args!(
+                "captures that begin after --until, and were not read: {}",
+                self.left_out
+            ));
+        }
+    }
+
+    fn publish(&self, telemetry: &Telemetry, written: u64) {
+        telemetry.engine(self.counters.clone(), self.verdicts.clone(), written);
+        telemetry.capture(vec![counts_of_files(self.progress)]);
+    }
+}
+
+fn note_failure(written: io::Result<()>, failed: &Mutex<Option<io::Error>>) {
+    if let Err(error) = written {
+        lock(failed).get_or_insert(error);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn add_verdicts(sum: &mut Verdicts, more: Verdicts) {
+    for (detection, count) in more.findings {
+        *sum.findings.entry(detection).or_default() += count;
+    }
+    for (key, count) in more.alerts {
+        *sum.alerts.entry(key).or_default() += count;
+    }
+    sum.alerts_forgotten += more.alerts_forgotten;
+    sum.hellos.all += more.hellos.all;
+    sum.hellos.without_name += more.hellos.without_name;
+    sum.hellos.with_ech += more.hellos.with_ech;
+}
+
+/// Paths are no labels: one row stands for all files.
+fn counts_of_files(progress: pipeline::Progress) -> InterfaceCounts {
+    InterfaceCounts {
         name: FILE.to_owned(),
         packets: progress.packets,
         octets: progress.octets,
         last_packet_ns: progress.last_ns,
         ..InterfaceCounts::default()
-    }]);
-    setup::write_metrics(&telemetry, shared)?;
-    exit::output(written, shared)?;
-    let unreadable = merge
+    }
+}
+
+fn names(merge: &Merge) -> Names {
+    let text = |path: &PathBuf| setup::path_text(path).into();
+    merge
         .outcomes()
-        .any(|outcome| matches!(outcome.problem, Some(Problem::Unreadable(_))));
-    Ok(exit::code(unreadable, sink.worst(), shared))
+        .map(|outcome| text(&outcome.path))
+        .collect()
 }
 
 fn capture_stats(outcome: &Outcome) -> CaptureStats {
@@ -94,24 +350,14 @@ fn capture_stats(outcome: &Outcome) -> CaptureStats {
         path: setup::path_text(&outcome.path),
         packets: outcome.packets,
         fault: outcome.problem.as_ref().map(ToString::to_string),
+        left_out: outcome.left_out.as_ref().map(|why| match why {
+            LeftOut::BeginsLate => "it begins after --until".to_owned(),
+            LeftOut::SameFile(first) => {
+                format!("the same file as {}", setup::path_text(first))
+            }
+        }),
     }
 }
 
-/// What stands for an interface in the metrics: paths are no labels.
+/// What stands for an interface in the metrics.
 const FILE: &str = "file";
-
-/// Names every input that could not be read, or not to its end.
-#[expect(clippy::print_stderr, reason = "the user is told here")]
-fn report_inputs(merge: &Merge, filter: Option<&Filter>) {
-    for outcome in merge.outcomes() {
-        if let Some(problem) = &outcome.problem {
-            eprintln!("terrier: {problem}");
-        }
-    }
-    for (link, why) in filter.iter().flat_map(|filter| filter.unfit()) {
-        eprintln!(
-            "terrier: the filter cannot be applied to link type {}: {why}",
-            link.0
-        );
-    }
-}

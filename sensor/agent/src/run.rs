@@ -43,7 +43,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let limits = Limits::default();
     let seed = setup::seed();
     let judge = Judge::new(JudgeConfig {
-        home: setup::home(shared),
+        home: setup::home(&shared.home_net),
         signatures: Arc::clone(&signatures),
         workers: shared.workers,
         seed,
@@ -200,7 +200,10 @@ struct Watch {
 impl Watch {
     fn until_stopped(&mut self) {
         let mut beaten = Instant::now();
-        while !self.status.stopped() && self.wires.iter().any(|wire| wire.state == State::Up) {
+        // One that is down is waited for, so that a cable that was pulled ends nothing; readiness says so meanwhile.
+        while !self.status.stopped() && self.wires.iter().any(|wire| wire.state != State::Gone) {
+            let up = self.wires.iter().any(|wire| wire.state == State::Up);
+            self.status.set_ready(up);
             if !self.turn(|_| true) {
                 self.wait(PATIENCE);
                 self.pass_time();
@@ -227,7 +230,7 @@ impl Watch {
         any
     }
 
-    /// Waits until a packet comes to an interface that is up, or a signal.
+    /// Waits until a packet comes to an interface that is up, or a signal; one that is down is looked at each time.
     fn wait(&self, patience: Timespec) {
         let mut polled: Vec<PollFd<'_>> = self
             .wires
@@ -288,7 +291,7 @@ impl Watch {
     fn finish(mut self, shared: &Shared) -> Result<ExitCode, Failure> {
         self.wires.iter_mut().for_each(Wire::take_losses);
         let interfaces = self.interface_counts();
-        let none_left = self.wires.iter().all(|wire| wire.state != State::Up);
+        let none_left = self.wires.iter().all(|wire| wire.state == State::Gone);
         let captures = self.wires.iter().map(capture_stats).collect();
         let (judge, mut sink, progress) = self.pipeline.finish();
         let mut stats = Stats::new(progress, &judge.counters(), captures);
@@ -331,6 +334,7 @@ fn capture_stats(wire: &Wire) -> CaptureStats {
         path: wire.counts.name.clone(),
         packets: wire.counts.packets,
         fault: wire.fault.clone(),
+        left_out: None,
     }
 }
 

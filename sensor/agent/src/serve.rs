@@ -25,10 +25,10 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::exit::{self, Failure};
+use crate::signals::Signals;
 use crate::telemetry::Telemetry;
 
 /// What the server's thread and the capture tell each other.
@@ -113,7 +113,7 @@ impl Server {
                 runtime.block_on(async {
                     tokio::select! {
                         () = accept(listener, &status) => {}
-                        () = signals.watch(&status) => {}
+                        () = signals.watch(&status.stop) => {}
                         () = write_file(metrics_file.as_deref(), &status) => {}
                         _ = ended => {}
                     }
@@ -126,38 +126,6 @@ impl Server {
     pub fn finish(self) {
         let _ = self.end.send(());
         let _ = self.thread.join();
-    }
-}
-
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-    hang_up: Signal,
-}
-
-impl Signals {
-    fn new() -> io::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            hang_up: signal(SignalKind::hangup())?,
-        })
-    }
-
-    /// The first SIGINT or SIGTERM asks the capture to end. A second one ends the process at once: whoever sends it waits
-    /// for an output that takes nothing. SIGHUP does nothing, so that a sensor survives the terminal it was started from.
-    async fn watch(mut self, status: &Status) {
-        loop {
-            let code = tokio::select! {
-                _ = self.interrupt.recv() => 130,
-                _ = self.terminate.recv() => 143,
-                _ = self.hang_up.recv() => continue,
-            };
-            if status.stopped() {
-                std::process::exit(code);
-            }
-            status.stop();
-        }
     }
 }
 

@@ -5,6 +5,8 @@ use std::hash::{BuildHasher, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use ipnet::IpNet;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use terrier_engine::HomeNetworks;
 use terrier_engine::signature::Signatures;
 
@@ -14,11 +16,11 @@ use crate::telemetry::Telemetry;
 
 /// The home networks: those that were given, else the default.
 #[must_use]
-pub fn home(shared: &Shared) -> HomeNetworks {
-    if shared.home_net.is_empty() {
+pub fn home(given: &[IpNet]) -> HomeNetworks {
+    if given.is_empty() {
         HomeNetworks::default()
     } else {
-        HomeNetworks::new(shared.home_net.clone())
+        HomeNetworks::new(given.to_vec())
     }
 }
 
@@ -106,6 +108,17 @@ pub fn write_metrics(telemetry: &Telemetry, shared: &Shared) -> Result<(), Failu
             path.display()
         ))
     })
+}
+
+/// Asks for as many descriptors as the system's administrator allows: where many compressed captures overlap, each needs one
+/// as long as it is read. Where that is refused, the usual number has to do.
+pub fn raise_descriptors() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    let _ = setrlimit(Resource::Nofile, raised);
 }
 
 /// A path as records write it.

@@ -13,7 +13,7 @@ use crate::pipeline::Progress;
 pub struct Stats {
     kind: &'static str,
     schema_version: u32,
-    /// Records read from the input, duplicates and undecodable ones included.
+    /// Records read from the input, duplicates and undecodable ones included; without those in `left_out`.
     pub packets: u64,
     /// Octets of them on the wire.
     pub bytes: u64,
@@ -31,6 +31,9 @@ pub struct Stats {
     pub decode_errors: BTreeMap<String, u64>,
     /// Packets without an IP packet, and tunnels that carry none that can be read, by reason: no error.
     pub ignored: BTreeMap<&'static str, u64>,
+    /// Packets that were read and not looked at, as it was asked, by reason: `before_since`, `after_until`, `filter`, and
+    /// `unfit_filter` where the filter has no meaning for their link type.
+    pub left_out: BTreeMap<&'static str, u64>,
     /// Sessions that a decoder recognised, by protocol.
     pub sessions: BTreeMap<&'static str, u64>,
     /// Ended flows of TCP and UDP of which only one side was seen; other protocols have no answers to miss.
@@ -56,6 +59,9 @@ pub struct CaptureStats {
     pub packets: u64,
     /// What was wrong with it.
     pub fault: Option<String>,
+    /// Why it was not read at all, where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<String>,
 }
 
 impl Stats {
@@ -100,6 +106,7 @@ impl Stats {
             drops: BTreeMap::new(),
             decode_errors,
             ignored,
+            left_out: BTreeMap::new(),
             sessions: counters.sessions.clone(),
             one_sided_flows: counters.one_sided_flows.iter().take(2).sum(),
             gaps: counters.gaps,

@@ -20,6 +20,7 @@ mod protocol;
 mod reassembly;
 pub mod record;
 pub mod signature;
+mod survey;
 mod worker;
 
 pub use clock::Clock;
@@ -28,5 +29,6 @@ pub use home::{Direction, HomeNetworks};
 pub use judge::{Hellos, Judge, JudgeConfig, Sink, Verdicts};
 pub use packet::{LinkType, Packet};
 pub use protocol::protocols;
+pub use survey::Survey;
 pub use terrier_wire::link::Undecoded;
 pub use worker::{END_OF_INPUT, Facts, Limits, Worker, WorkerConfig};

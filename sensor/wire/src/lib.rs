@@ -18,6 +18,8 @@
 //! | [`wireguard`], [`openvpn`], [`ike`], [`tailscale`], [`zerotier`], [`nebula`], [`n2n`], [`tinc`], [`softether`], [`pptp`], [`l2tp`], [`anyconnect`] | what VPNs show in clear |
 //! | [`dnscrypt`] | answers of DNSCrypt |
 //! | [`icmp_tunnel`] | what tools put into ICMP's echo |
+//! | [`ssh`] | identification and key exchange of SSH, hassh |
+//! | [`socks`] | what a client asks of a SOCKS proxy, and its answer |
 #![deny(
     clippy::indexing_slicing,
     clippy::unwrap_used,
@@ -26,6 +28,7 @@
 )]
 
 pub mod anyconnect;
+mod checksum;
 pub mod decap;
 pub mod dhcp;
 pub mod dns;
@@ -46,7 +49,9 @@ pub mod quic;
 pub mod rdp;
 mod reader;
 pub mod rfb;
+pub mod socks;
 pub mod softether;
+pub mod ssh;
 mod step;
 pub mod tailscale;
 pub mod tinc;
@@ -55,6 +60,7 @@ pub mod transport;
 pub mod wireguard;
 pub mod zerotier;
 
+pub use checksum::{Checksum, checksum};
 pub use reader::Reader;
 pub use step::{Side, Step, Violation};
 #[cfg(any(test, feature = "testing"))]

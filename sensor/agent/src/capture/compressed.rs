@@ -26,12 +26,13 @@ impl Compression {
         }
     }
 
-    /// A reader of what is compressed in `from`. zstd windows of more than 128 MiB are refused by the library.
+    /// A reader of what is compressed in `from`, of which so many octets are taken at once. zstd windows of more than 128 MiB are refused by the library.
     pub(super) fn reader(
         self,
         from: impl Read + Send + 'static,
+        at_once: usize,
     ) -> io::Result<Box<dyn Read + Send>> {
-        let from = BufReader::with_capacity(BLOCK, from);
+        let from = BufReader::with_capacity(at_once, from);
         Ok(match self {
             Self::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(from)),
             Self::Zstd => Box::new(zstd::Decoder::with_buffer(from)?),
@@ -162,7 +163,10 @@ fn fill(from: &mut impl Read, octets: &mut [u8]) -> (usize, Option<io::Result<()
 }
 
 /// What moves between the threads: large enough that the channel costs nothing.
-const BLOCK: usize = 256 << 10;
+pub(super) const BLOCK: usize = 256 << 10;
+
+/// What is read at once of a file when many are open.
+pub(super) const SMALL_BLOCK: usize = 16 << 10;
 
 /// Enough to keep the thread busy while a chunk is being analysed.
 const BLOCKS: usize = 4;

@@ -55,6 +55,8 @@ pub enum Damage {
     Block(&'static str),
     /// The system could not read on.
     Read(String),
+    /// The file is followed, and was written anew before all of it had been read.
+    Rewritten,
     /// The compressed octets are cut or damaged.
     Compressed {
         /// How they are compressed.
@@ -124,6 +126,10 @@ impl fmt::Display for Fault {
                 f,
                 "{path}: cannot read on before frame {frame} (offset {offset}): {text}"
             ),
+            Damage::Rewritten => write!(
+                f,
+                "{path}: written anew when frame {frame} (offset {offset}) was to be read"
+            ),
             Damage::Compressed { by, text } => {
                 write!(
                     f,
@@ -187,7 +193,7 @@ pub enum OpenError {
         path: PathBuf,
         /// How the file is compressed around what was looked at.
         within: Option<Compression>,
-        /// Its first octets, at most four.
+        /// Its first octets, at most [`super::octets::TELLING`].
         begins: Vec<u8>,
     },
     /// The compressed octets are damaged before anything came out of them.
@@ -199,6 +205,14 @@ pub enum OpenError {
         by: Compression,
         /// What the decompressor says.
         text: String,
+    },
+    /// What is compressed cannot be followed: its end is not known to be one.
+    #[error("{}: compressed by {by}, and a compressed capture cannot be followed; read it without --follow", named(.path))]
+    NotFollowed {
+        /// The file.
+        path: PathBuf,
+        /// How it is compressed.
+        by: Compression,
     },
     /// Standard input is a terminal.
     #[error("standard input is a terminal: pipe or redirect a capture into it")]
@@ -236,6 +250,7 @@ impl OpenError {
             | Self::Version { path, .. }
             | Self::NotACapture { path, .. }
             | Self::Compressed { path, .. }
+            | Self::NotFollowed { path, .. }
             | Self::NoCaptures { path, .. }
             | Self::Io { path, .. } => path,
             Self::Terminal => Path::new("-"),
@@ -284,21 +299,66 @@ struct Begins<'a>(&'a [u8]);
 impl fmt::Display for Begins<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("with")?;
-        for octet in self.0 {
+        for octet in self.0.iter().take(4) {
             write!(f, " {octet:02x}")?;
         }
-        // The kinds of file that an operator is likely to hand in by mistake.
-        let kind = match self.0 {
-            [b'B', b'Z', b'h', _] => " (bzip2)",
-            [0xfd, b'7', b'z', b'X'] => " (xz)",
-            [0x04, 0x22, 0x4d, 0x18] => " (lz4)",
-            [b'P', b'K', _, _] => " (zip)",
-            [b's', b'n', b'o', b'o'] => " (snoop)",
-            [0x1f, 0x8b, _, _] => " (gzip once more)",
-            _ => "",
-        };
-        f.write_str(kind)
+        match kind(self.0) {
+            Some((name, advice)) => write!(f, " ({name}{advice})"),
+            None => Ok(()),
+        }
     }
+}
+
+/// What an operator is likely to hand in by mistake, with what to do about it.
+fn kind(begins: &[u8]) -> Option<(&'static str, &'static str)> {
+    const EDITCAP: &str = "; convert it: editcap IN OUT.pcapng";
+    Some(match begins {
+        [b'B', b'Z', b'h', ..] => ("bzip2", "; unpack it: bzip2 -dc FILE | terrier read -"),
+        [0xfd, b'7', b'z', b'X', ..] => ("xz", "; unpack it: xz -dc FILE | terrier read -"),
+        [0x04, 0x22, 0x4d, 0x18, ..] => ("lz4", "; unpack it: lz4 -dc FILE | terrier read -"),
+        [0x1f, 0x9d, ..] => (
+            "compress",
+            "; unpack it: uncompress -c FILE | terrier read -",
+        ),
+        [b'P', b'K', 3 | 5, _, ..] => ("zip", "; unpack it: unzip -p FILE | terrier read -"),
+        [b'7', b'z', 0xbc, 0xaf, ..] => ("7z", "; unpack it: 7z x -so FILE | terrier read -"),
+        [b'R', b'a', b'r', b'!', ..] => ("rar", "; unpack it"),
+        [0x1f, 0x8b, ..] => ("gzip once more", "; unpack it: zcat FILE | terrier read -"),
+        [b's', b'n', b'o', b'o', b'p', 0, 0, 0, ..] => ("snoop", EDITCAP),
+        [b'b', b't', b's', b'n', b'o', b'o', b'p', 0, ..] => ("Bluetooth snoop", ""),
+        [b'i', b'p', b't', b'r', b'a', b'c', b'e', b' ', ..] => ("AIX iptrace", EDITCAP),
+        [b'G', b'M', b'B', b'U', ..] | [b'R', b'T', b'S', b'S', ..] => {
+            ("Microsoft Network Monitor", EDITCAP)
+        }
+        [b'T', b'R', b'S', b'N', b'I', b'F', b'F', ..] => ("NetXRay or Sniffer", EDITCAP),
+        [b'X', b'C', b'P', 0, ..] => ("NetXRay", EDITCAP),
+        [0xac | 0xab, 0x01, 0x00, 0x1c, ..] | [0x1c, 0x00, 0x01, 0xac | 0xab, ..] => {
+            ("Ixia lcap", EDITCAP)
+        }
+        [0x7f, b'v', b'e', b'r', ..] => ("Peek", EDITCAP),
+        [0xaa, 0xaa, 0xaa, 0xaa, ..] => ("5View", EDITCAP),
+        [b'<', b'?', b'x', b'm', ..] => ("XML; of a capture only the packets' text", ""),
+        [b'{' | b'[', b'\n' | b'"' | b'{' | b' ', ..] => ("JSON", ""),
+        _ if is_erf(begins) => ("perhaps Endace ERF", EDITCAP),
+        _ => return None,
+    })
+}
+
+/// Whether these may be the first octets of an ERF record, which has no magic number: a time within 1990 and 2100 (seconds
+/// in the upper half, in little endian), a type that is assigned, and a record length of at least a header's.
+fn is_erf(begins: &[u8]) -> bool {
+    let Some(&[_, _, _, _, s0, s1, s2, s3, kind, _, r0, r1, ..]) = begins.first_chunk::<16>()
+    else {
+        return false;
+    };
+    // Any text has letters there; and no record that begins with a time is all text.
+    if begins.iter().all(|octet| (0x20..0x7f).contains(octet)) {
+        return false;
+    }
+    let years = 631_152_000..4_102_444_800;
+    years.contains(&u32::from_le_bytes([s0, s1, s2, s3]))
+        && (1..=48).contains(&(kind & 0x7f))
+        && u16::from_be_bytes([r0, r1]) >= 16
 }
 
 /// Ends the messages about files that are something else.

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicU64;
 
 use super::compressed::Compression;
 use super::fault::{Damage, Fault, OpenError};
-use super::octets::{self, Decompress, Octets};
+use super::octets::{self, Decompress, Identity, Look, Octets, Rewritten};
 use super::pcap::{self, Layout, Place};
 use super::pcapng::{self, MAX_BLOCK, Sections};
 use super::{Chunk, Filled, Source};
@@ -17,7 +17,8 @@ pub struct CaptureFile {
     path: PathBuf,
     octets: Octets,
     compression: Option<Compression>,
-    regular: bool,
+    /// What the file is; a pipe has no such thing.
+    identity: Option<Identity>,
     format: Format,
     place: Place,
     /// What was read and not used: the beginning of a record whose rest comes with the next read.
@@ -25,6 +26,8 @@ pub struct CaptureFile {
     /// Damage that was found behind the packets of the last chunk.
     found: Option<Fault>,
     ended: bool,
+    /// Whether more may come behind the end.
+    followed: bool,
 }
 
 enum Format {
@@ -74,6 +77,13 @@ impl CaptureFile {
                 Format::Pcap(pcap::layout(header).map_err(version)?)
             }
             _ => {
+                let more = octets::TELLING.saturating_sub(carry.len()) as u64;
+                // An error here changes nothing: it is no capture.
+                if carry.len() == 4
+                    && let Ok(more) = octets::head(&mut octets, more)
+                {
+                    carry.extend_from_slice(&more);
+                }
                 return Err(OpenError::NotACapture {
                     path: path.into(),
                     within: compression,
@@ -81,17 +91,18 @@ impl CaptureFile {
                 });
             }
         };
-        let (path, regular) = (path.into(), opened.regular);
+        let (path, identity) = (path.into(), opened.identity);
         Ok(Self {
             path,
             octets,
             compression,
-            regular,
+            identity,
             format,
             place,
             carry,
             found: None,
             ended: false,
+            followed: decompress == Decompress::Never,
         })
     }
 
@@ -112,7 +123,7 @@ impl CaptureFile {
 
     /// Whether it can be opened a second time, and then gives the same.
     pub(super) fn is_regular(&self) -> bool {
-        self.regular
+        self.identity.is_some()
     }
 
     /// Gives the descriptor back until the next `fill`, where that is possible.
@@ -149,7 +160,15 @@ impl CaptureFile {
                 self.place.offset + unused as u64,
                 Damage::Compressed { by, text },
             ),
-            None => self.fault(self.place.offset + unused as u64, Damage::Read(text)),
+            None => {
+                let rewritten = error.get_ref().is_some_and(|inner| inner.is::<Rewritten>());
+                let what = if rewritten {
+                    Damage::Rewritten
+                } else {
+                    Damage::Read(text)
+                };
+                self.fault(self.place.offset + unused as u64, what)
+            }
         }
     }
 
@@ -160,6 +179,35 @@ impl CaptureFile {
             frame: self.place.frames + 1,
             what,
         }
+    }
+
+    /// Keeps the beginning of a record whose rest is still to be written.
+    fn wait_for_more(&mut self, chunk: &mut Chunk) -> Filled {
+        chunk.cut_off(0, &mut self.carry);
+        chunk.clear();
+        Filled::Idle
+    }
+
+    /// Says that no more will come to a capture that was followed; what is missing of its last record.
+    pub(super) fn end(&mut self) -> Option<Fault> {
+        let rest = std::mem::take(&mut self.carry);
+        self.ended = true;
+        self.cut(&rest)
+    }
+
+    /// What became of a capture that is followed.
+    pub(super) fn look(&mut self) -> Look {
+        self.octets.look()
+    }
+
+    /// What the file is, whatever it is called; a pipe has no such thing.
+    pub(super) fn identity(&self) -> Option<Identity> {
+        self.identity
+    }
+
+    /// The descriptor of a pipe that is followed.
+    pub(super) fn pipe(&self) -> Option<&std::fs::File> {
+        self.octets.pipe()
     }
 
     fn end_with(&mut self, fault: Option<Fault>) -> Result<Filled, Fault> {
@@ -189,6 +237,10 @@ impl Source for CaptureFile {
             }
             // One read, and what it brought is handed on: from a pipe, that is what there is now.
             match self.octets.read(chunk.unwritten()) {
+                Ok(0) if self.followed && self.is_regular() => return Ok(self.wait_for_more(chunk)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return Ok(self.wait_for_more(chunk));
+                }
                 Ok(0) => {
                     let fault = self.cut(chunk.split().0);
                     chunk.clear();

@@ -1,6 +1,6 @@
 //! libpcap's filter expressions, for captures that are not read through libpcap.
 
-use pcap::{BpfProgram, Capture, Linktype};
+use pcap::{BpfInstruction, BpfProgram, Capture, Linktype};
 use terrier_engine::LinkType;
 
 use super::Chunk;
@@ -9,7 +9,14 @@ use super::Chunk;
 pub struct Filter {
     expression: String,
     /// A link type that the expression cannot be compiled for has no program: it lets nothing through.
-    programs: Vec<(LinkType, Result<BpfProgram, String>)>,
+    programs: Vec<Program>,
+}
+
+struct Program {
+    link: LinkType,
+    compiled: Result<BpfProgram, String>,
+    /// Packets that it could not be asked about.
+    unjudged: u64,
 }
 
 /// A filter expression that cannot be compiled.
@@ -23,16 +30,31 @@ pub struct FilterError {
 }
 
 impl Filter {
-    /// Compiles an expression for Ethernet, the link type that allows the most, so that a mistake shows at once.
+    /// Compiles an expression for Ethernet, the link type that allows the most, so that a mistake shows at once. What has a
+    /// meaning for another link type alone, such as `inbound` or `wlan type mgt`, is none.
+    ///
+    /// # Errors
+    /// When it is no expression of libpcap's for any link type.
     pub fn new(expression: &str) -> Result<Self, FilterError> {
-        let program = compile(expression, LinkType::ETHERNET).map_err(|text| FilterError {
-            expression: expression.into(),
-            text,
-        })?;
-        Ok(Self {
-            expression: expression.into(),
-            programs: vec![(LinkType::ETHERNET, Ok(program))],
-        })
+        let text = match compile(expression, LinkType::ETHERNET) {
+            Ok(_) => None,
+            Err(_)
+                if OTHERS
+                    .iter()
+                    .any(|&link| compile(expression, LinkType(link)).is_ok()) =>
+            {
+                None
+            }
+            Err(text) => Some(text),
+        };
+        let expression = expression.to_owned();
+        match text {
+            Some(text) => Err(FilterError { expression, text }),
+            None => Ok(Self {
+                expression,
+                programs: Vec::new(),
+            }),
+        }
     }
 
     /// Keeps the packets that the expression is true for.
@@ -42,22 +64,31 @@ impl Filter {
 
     /// Whether the expression is true for a packet.
     pub fn matches(&mut self, link: LinkType, octets: &[u8]) -> bool {
-        let known = self.programs.iter().position(|&(known, _)| known == link);
+        let known = self.programs.iter().position(|known| known.link == link);
         let place = known.unwrap_or_else(|| {
-            self.programs.push((link, compile(&self.expression, link)));
+            self.programs.push(Program {
+                link,
+                compiled: compile(&self.expression, link),
+                unjudged: 0,
+            });
             self.programs.len() - 1
         });
-        self.programs[place]
-            .1
-            .as_ref()
-            .is_ok_and(|program| program.filter(octets))
+        let program = &mut self.programs[place];
+        match &program.compiled {
+            Ok(compiled) => compiled.filter(octets),
+            Err(_) => {
+                program.unjudged += 1;
+                false
+            }
+        }
     }
 
-    /// The link types met so far that the expression cannot be applied to, each with the reason.
-    pub fn unfit(&self) -> impl Iterator<Item = (LinkType, &str)> {
-        self.programs
-            .iter()
-            .filter_map(|(link, program)| Some((*link, program.as_ref().err()?.as_str())))
+    /// The link types met so far that the expression cannot be applied to, each with the reason and its packets.
+    pub fn unfit(&self) -> impl Iterator<Item = (LinkType, &str, u64)> {
+        self.programs.iter().filter_map(|program| {
+            let why = program.compiled.as_ref().err()?;
+            Some((program.link, why.as_str(), program.unjudged))
+        })
     }
 }
 
@@ -70,10 +101,32 @@ fn compile(expression: &str, link: LinkType) -> Result<BpfProgram, String> {
     };
     let number = i32::try_from(number).map_err(|_| "unknown link type".to_owned())?;
     let handle = Capture::dead(Linktype(number)).map_err(|error| error_text(&error))?;
-    handle
+    let program = handle
         .compile(expression, true)
-        .map_err(|error| error_text(&error))
+        .map_err(|error| error_text(&error))?;
+    // What only a kernel knows that captures (the direction, the interface) is loaded from negative offsets. In a file there
+    // is nothing, and such a program would quietly take no packet at all.
+    let asks_the_kernel = |instruction: &BpfInstruction| {
+        let text = instruction.to_string();
+        let mut fields = text.split(' ').map(str::parse::<u32>);
+        let (code, offset) = (fields.next(), fields.nth(2));
+        matches!(
+            (code, offset),
+            (Some(Ok(LOAD_W | LOAD_H | LOAD_B)), Some(Ok(KERNEL..)))
+        )
+    };
+    if program.get_instructions().iter().any(asks_the_kernel) {
+        return Err("direction and interface are known only while packets are captured".to_owned());
+    }
+    Ok(program)
 }
+
+/// Loads from a fixed offset: BPF_LD | BPF_ABS with BPF_W, BPF_H, BPF_B.
+const LOAD_W: u32 = 0x20;
+const LOAD_H: u32 = 0x28;
+const LOAD_B: u32 = 0x30;
+/// SKF_AD_OFF of linux/filter.h, -4096: from here on Linux keeps what is not in the packet.
+const KERNEL: u32 = 0xffff_f000;
 
 /// libpcap's own words, without the crate's prefix.
 pub(super) fn error_text(error: &pcap::Error) -> String {
@@ -82,6 +135,9 @@ pub(super) fn error_text(error: &pcap::Error) -> String {
         other => other.to_string(),
     }
 }
+
+/// Link types with primitives of their own: Linux cooked captures, IEEE 802.11 (also with radiotap), PPP, ATM, MTP2.
+const OTHERS: [u32; 7] = [113, 276, 105, 127, 9, 123, 140];
 
 #[cfg(test)]
 mod tests {
@@ -110,8 +166,28 @@ mod tests {
     fn says_where_it_cannot_be_applied() {
         let mut filter = Filter::new("vlan 7").unwrap();
         assert!(!filter.matches(LinkType::RAW, &DATAGRAM));
-        let unfit: Vec<_> = filter.unfit().map(|(link, _)| link).collect();
-        assert_eq!(unfit, [LinkType::RAW]);
+        let unfit: Vec<_> = filter
+            .unfit()
+            .map(|(link, _, packets)| (link, packets))
+            .collect();
+        assert_eq!(unfit, [(LinkType::RAW, 1)]);
+    }
+
+    #[test]
+    fn takes_what_has_a_meaning_for_another_link_type_alone() {
+        let mut filter = Filter::new("inbound and udp port 53").expect("for cooked captures");
+        // Packet type 0 is one to this host; then device type, address, and the protocol.
+        let cooked = |kind| {
+            [
+                &[0, kind, 0, 1, 0, 6, 0, 0, 0, 0, 0, 0, 0, 0, 8, 0],
+                &DATAGRAM[..],
+            ]
+            .concat()
+        };
+        assert!(filter.matches(LinkType::LINUX_SLL, &cooked(0)));
+        assert!(!filter.matches(LinkType::LINUX_SLL, &cooked(4)));
+        assert!(!filter.matches(LinkType::ETHERNET, &DATAGRAM));
+        assert_eq!(filter.unfit().count(), 1);
     }
 
     #[test]

@@ -6,10 +6,12 @@
 //! descriptor. Where many overlap, plain files beyond [`MAX_OPEN`] are closed between two reads.
 //!
 //! As long as the next chunk of a capture lies before the head of all others, it is handed through as it is. Only where
-//! captures interleave are packets copied.
+//! captures interleave are packets copied. How captures that grow are followed, the module below this one says.
+
+mod follow;
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,8 +19,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::fault::{Fault, OpenError};
 use super::file::CaptureFile;
 use super::folder;
-use super::octets::Decompress;
+use super::octets::{Decompress, Identity};
 use super::{CHUNK_OCTETS, Chunk, Filled, Meta, Source};
+use follow::{Tail, Watch};
 
 /// Several captures, read as one.
 pub struct Merge {
@@ -32,6 +35,10 @@ pub struct Merge {
     skipped: Vec<OpenError>,
     read: Arc<AtomicU64>,
     total: Option<u64>,
+    /// What is watched for more, when captures are followed.
+    watch: Option<Watch>,
+    /// The files that were looked at, and their places in the list.
+    identities: HashMap<Identity, usize>,
 }
 
 type Key = (i64, usize);
@@ -45,6 +52,28 @@ pub struct Outcome {
     pub packets: u64,
     /// Why there are not more.
     pub problem: Option<Problem>,
+    /// Why it was left unread, though nothing is wrong with it.
+    pub left_out: Option<LeftOut>,
+}
+
+/// Why a capture was left unread.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LeftOut {
+    /// It begins too late: see [`Merge::leave_out_from`].
+    BeginsLate,
+    /// It is the same file as this one before it in the list, by another name or by the same.
+    SameFile(PathBuf),
+}
+
+impl Outcome {
+    fn new(path: PathBuf, problem: Option<Problem>) -> Self {
+        Self {
+            path,
+            packets: 0,
+            problem,
+            left_out: None,
+        }
+    }
 }
 
 /// Why a capture was not read, or not to its end.
@@ -72,8 +101,15 @@ struct Capture {
 
 enum State {
     /// Seen to have a packet, and closed again.
-    Waiting,
+    Waiting {
+        /// The least time of the packets that were seen.
+        earliest_ns: i64,
+        /// What was looked at, if it must be the same that is read: names of files that are followed change hands.
+        identity: Option<Identity>,
+    },
     Active(Box<Active>),
+    /// Read to its end, and followed: more may come.
+    Tail(Box<Tail>),
     Done,
 }
 
@@ -99,6 +135,8 @@ impl Merge {
             skipped: Vec::new(),
             read: Arc::default(),
             total: Some(0),
+            watch: None,
+            identities: HashMap::new(),
         };
         if let [path] = paths
             && !path.is_dir()
@@ -132,6 +170,32 @@ impl Merge {
         Progress {
             read: Arc::clone(&self.read),
             total: self.total,
+        }
+    }
+
+    /// Whether a sole input is sound, and only no capture.
+    pub fn is_no_capture(&self) -> bool {
+        match self.captures.as_slice() {
+            [Capture { outcome, .. }] => {
+                matches!(&outcome.problem, Some(Problem::Unreadable(error)) if error.is_no_capture())
+            }
+            _ => false,
+        }
+    }
+
+    /// The time of the first packet, as far as it is known before one is handed out: of a sole capture it is not.
+    pub fn first_ns(&self) -> Option<i64> {
+        self.heads.peek().map(|&Reverse((at_ns, _))| at_ns)
+    }
+
+    /// Leaves out the captures that begin after `end_ns`, unread: in a folder of a year's captures a day is found at once.
+    /// To be asked before the first packet is handed out.
+    pub fn leave_out_from(&mut self, end_ns: i64) {
+        let end_ns = end_ns.saturating_add(DISORDER_NS);
+        let late = |capture: &Capture| matches!(capture.state, State::Waiting { earliest_ns, .. } if earliest_ns >= end_ns);
+        for capture in self.captures.iter_mut().filter(|capture| late(capture)) {
+            capture.state = State::Done;
+            capture.outcome.left_out = Some(LeftOut::BeginsLate);
         }
     }
 
@@ -182,6 +246,15 @@ impl Merge {
             Err(error) => return self.enter(path, Err(error)),
             Ok(file) => file,
         };
+        if let Some(identity) = file.identity()
+            && let first = *self.identities.entry(identity).or_insert(place)
+            && first != place
+        {
+            let first = self.captures[first].outcome.path.clone();
+            self.enter(path, Ok(State::Done));
+            self.captures[place].outcome.left_out = Some(LeftOut::SameFile(first));
+            return;
+        }
         self.add_to_total(&path);
         let mut chunk = Chunk::with_room(FIRST_LOOK);
         match file.fill(&mut chunk) {
@@ -191,7 +264,15 @@ impl Merge {
                 };
                 self.heads.push(Reverse((first.at_ns, place)));
                 if file.is_regular() {
-                    return self.enter(path, Ok(State::Waiting));
+                    let times = chunk.metas().iter().map(|meta| meta.at_ns);
+                    let earliest_ns = times.min().unwrap_or(i64::MIN);
+                    return self.enter(
+                        path,
+                        Ok(State::Waiting {
+                            earliest_ns,
+                            identity: None,
+                        }),
+                    );
                 }
                 // A pipe gives its octets only once.
                 self.active += 1;
@@ -210,11 +291,7 @@ impl Merge {
             Err(error) => (State::Done, Some(Problem::Unreadable(error))),
         };
         self.captures.push(Capture {
-            outcome: Outcome {
-                path,
-                packets: 0,
-                problem,
-            },
+            outcome: Outcome::new(path, problem),
             state,
         });
     }
@@ -230,16 +307,27 @@ impl Merge {
 
     /// Opens a capture that the timeline has reached, and reads its first chunk.
     fn activate(&mut self, index: usize) -> Option<&mut Active> {
-        if matches!(self.captures[index].state, State::Waiting) {
-            let many = self.active >= MANY;
-            let (decompress, room) = if many {
+        if let State::Waiting { identity, .. } = self.captures[index].state {
+            let (decompress, room) = if self.watch.is_some() {
+                (Decompress::Never, CHUNK_OF_MANY)
+            } else if self.active >= MANY {
                 (Decompress::Here, CHUNK_OF_MANY)
             } else {
                 (Decompress::Ahead, CHUNK_OCTETS)
             };
             let path = &self.captures[index].outcome.path;
             // The place in the list was checked to fit when it was admitted.
-            let opened = CaptureFile::open_counted(path, index as u16, decompress, &self.read);
+            let mut opened = CaptureFile::open_counted(path, index as u16, decompress, &self.read);
+            if let Err(OpenError::NotFollowed { .. }) = opened {
+                let whole = Decompress::Ahead;
+                opened = CaptureFile::open_counted(path, index as u16, whole, &self.read);
+            }
+            if let Ok(file) = &opened
+                && identity.is_some_and(|identity| file.identity() != Some(identity))
+            {
+                self.moved_away(index);
+                return None;
+            }
             match opened {
                 Ok(file) => {
                     let active = Active::new(file, Chunk::with_room(room));
@@ -248,8 +336,10 @@ impl Merge {
                     self.read_on(index, false);
                 }
                 Err(error) => {
+                    self.notice(error.to_string());
                     self.captures[index].outcome.problem = Some(Problem::Unreadable(error));
                     self.captures[index].state = State::Done;
+                    self.ended(index);
                 }
             }
         }
@@ -265,6 +355,9 @@ impl Merge {
         let State::Active(active) = state else { return };
         if self.active == 1 {
             active.chunk.make_room(CHUNK_OCTETS);
+        } else if self.watch.is_some() {
+            // It was begun with a look.
+            active.chunk.make_room(CHUNK_OF_MANY);
         }
         let filled = active.file.fill(&mut active.chunk);
         (active.next, active.latest_ns) = (0, None);
@@ -278,9 +371,13 @@ impl Merge {
             }
             return;
         }
+        if matches!(filled, Ok(Filled::Idle)) {
+            return self.wait_for(index);
+        }
         outcome.problem = filled.err().map(Problem::Damaged);
         *state = State::Done;
         self.active -= 1;
+        self.ended(index);
     }
 }
 
@@ -290,6 +387,7 @@ impl Source for Merge {
         if let Some(index) = self.spent.take() {
             self.read_on(index, true);
         }
+        self.look_around();
         while let Some(Reverse((_, index))) = self.heads.pop() {
             let limit = self.heads.peek().map(|&Reverse(key)| key);
             let Some(active) = self.activate(index) else {
@@ -313,10 +411,10 @@ impl Source for Merge {
             }
         }
         // A damaged capture ends that capture and not the timeline: its fault is in its outcome.
-        Ok(if chunk.is_empty() {
-            Filled::End
-        } else {
-            Filled::More
+        Ok(match chunk.is_empty() {
+            false => Filled::More,
+            true if self.may_grow() => Filled::Idle,
+            true => Filled::End,
         })
     }
 }
@@ -402,6 +500,10 @@ impl Progress {
         self.total
     }
 }
+
+/// How much earlier than the packets at its start a later packet of a capture may be: the queues of a network card are read
+/// one after another.
+const DISORDER_NS: i64 = 60_000_000_000;
 
 /// So much is read to find a capture's first packet.
 const FIRST_LOOK: usize = 16 << 10;

@@ -11,7 +11,8 @@
 //!
 //! What can go wrong has two kinds, and both name the path. An [`OpenError`] means that nothing of an input can be
 //! read; a [`Fault`] that a capture is damaged from some place on. What stood before the damage has been handed out, and
-//! nothing behind it is trusted: neither format has a mark by which a reader could find its place again.
+//! nothing behind it is trusted: neither format has a mark by which a reader could find its place again, and whoever is watched
+//! could send octets that look like packets. Only a whole header behind the last record begins another capture.
 //!
 //! Left out: the frame check sequence that a few captures keep behind each frame (it is handed on as part of the frame),
 //! name resolution, statistics and secrets of pcapng, and every other file format.
@@ -29,6 +30,7 @@ mod pcap;
 mod pcapng;
 #[cfg(test)]
 mod testing;
+mod window;
 
 pub use chunk::{CHUNK_OCTETS, Chunk, MAX_PACKET, Meta};
 pub use compressed::Compression;
@@ -37,7 +39,8 @@ pub use file::CaptureFile;
 pub use filter::{Filter, FilterError};
 pub use folder::captures_below;
 pub use live::{Live, LiveError, LiveOptions, LiveStats, interfaces};
-pub use merge::{Merge, Outcome, Problem, Progress};
+pub use merge::{LeftOut, Merge, Outcome, Problem, Progress};
+pub use window::{EmptyWindow, Moment, MomentError, Window};
 
 /// Where packets come from: one capture, several in one timeline, or an interface.
 pub trait Source {

@@ -3,20 +3,42 @@
 use std::fs::File;
 use std::io::{self, Chain, Cursor, IsTerminal, Read, Seek, SeekFrom};
 use std::os::fd::AsFd;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::compressed::{Ahead, Compression, Here};
+use rustix::event::{PollFd, PollFlags, Timespec};
+
+use super::compressed::{self, Ahead, Compression, Here};
 use super::fault::OpenError;
 
 /// The octets of one capture, decompressed.
 pub(super) enum Octets {
     /// A file that is read as it is, and may be closed in between.
     Plain(PlainFile),
+    /// A pipe that is followed: it never blocks its reader.
+    Pipe(PlainFile),
     /// A pipe, or a decompressor.
     Stream(Box<dyn Read + Send>),
+}
+
+/// How a followed capture has changed since it was read to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Look {
+    /// Nothing came.
+    Same,
+    /// There is more to read.
+    Grown,
+    /// It was cut short, so what comes is another capture of the same name.
+    Rewritten,
+    /// Its name leads to another file, or to none. Whoever writes it may still have it open.
+    Moved {
+        /// There is more to read.
+        grown: bool,
+        /// It has no other name, so nobody can open it any more.
+        deleted: bool,
+    },
 }
 
 /// What there is to know about an input that has been opened.
@@ -25,8 +47,8 @@ pub(super) struct Opened {
     /// The first four octets, decompressed, already read; fewer where there are no more.
     pub(super) head: Vec<u8>,
     pub(super) compression: Option<Compression>,
-    /// Whether the input can be opened a second time, and then gives the same octets.
-    pub(super) regular: bool,
+    /// What the file is, if the input can be opened a second time, and then gives the same octets.
+    pub(super) identity: Option<Identity>,
 }
 
 /// Where decompression is done.
@@ -36,6 +58,8 @@ pub(super) enum Decompress {
     Ahead,
     /// Where it is read: for a look at the beginning, or when there are threads enough.
     Here,
+    /// Not at all: what is followed is read as it is.
+    Never,
 }
 
 /// Opens a file, or standard input for `-`, and looks through its compression.
@@ -62,6 +86,8 @@ pub(super) fn open(
         identity,
         file: Some(file),
         offset: 0,
+        start: None,
+        changed: None,
         read: Arc::clone(read),
     };
     let head = head(&mut plain, 4).map_err(failed)?;
@@ -70,7 +96,12 @@ pub(super) fn open(
     }
     let Some(by) = Compression::of(&head) else {
         let octets = if regular {
+            if decompress == Decompress::Never {
+                plain.start = Some(Vec::new());
+            }
             Octets::Plain(plain)
+        } else if decompress == Decompress::Never {
+            Octets::Pipe(plain)
         } else {
             Octets::Stream(Box::new(plain))
         };
@@ -78,26 +109,36 @@ pub(super) fn open(
             octets,
             head,
             compression: None,
-            regular,
+            identity: regular.then_some(identity),
         });
     };
+    if decompress == Decompress::Never {
+        return Err(OpenError::NotFollowed {
+            path: path.into(),
+            by,
+        });
+    }
     let damaged = |error: io::Error| OpenError::Compressed {
         path: path.into(),
         by,
         text: error.to_string(),
     };
     let whole: Chain<Cursor<Vec<u8>>, PlainFile> = Cursor::new(head).chain(plain);
-    let mut inside = by.reader(whole).map_err(damaged)?;
+    let at_once = match decompress {
+        Decompress::Ahead => compressed::BLOCK,
+        Decompress::Here | Decompress::Never => compressed::SMALL_BLOCK,
+    };
+    let mut inside = by.reader(whole, at_once).map_err(damaged)?;
     let head = self::head(&mut inside, 4).map_err(damaged)?;
     let inside: Box<dyn Read + Send> = match decompress {
         Decompress::Ahead => Box::new(Ahead::new(inside).map_err(failed)?),
-        Decompress::Here => Box::new(Here::new(inside)),
+        Decompress::Here | Decompress::Never => Box::new(Here::new(inside)),
     };
     Ok(Opened {
         octets: Octets::Stream(inside),
         head,
         compression: Some(by),
-        regular,
+        identity: regular.then_some(identity),
     })
 }
 
@@ -115,24 +156,54 @@ impl Octets {
             file.file = None;
         }
     }
+
+    /// What became of a capture that is followed.
+    pub(super) fn look(&mut self) -> Look {
+        match self {
+            Self::Plain(file) => file.look(),
+            Self::Pipe(pipe) if pipe.is_readable() => Look::Grown,
+            Self::Pipe(_) | Self::Stream(_) => Look::Same,
+        }
+    }
+
+    /// The descriptor of a pipe that is followed, to wait for it.
+    pub(super) fn pipe(&self) -> Option<&File> {
+        match self {
+            Self::Pipe(pipe) => pipe.file.as_ref(),
+            Self::Plain(_) | Self::Stream(_) => None,
+        }
+    }
 }
 
 impl Read for Octets {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Plain(file) => file.read(into),
+            Self::Pipe(pipe) if !pipe.is_readable() => Err(io::ErrorKind::WouldBlock.into()),
+            Self::Pipe(pipe) => pipe.read(into),
             Self::Stream(stream) => stream.read(into),
         }
     }
 }
 
+/// Device and inode: what a file is, whatever it is called.
+pub(super) type Identity = (u64, u64);
+
+/// The error of reading on in a file that is followed and was written anew.
+#[derive(Debug, thiserror::Error)]
+#[error("the file was written anew")]
+pub(super) struct Rewritten;
+
 /// A file that knows how far it was read, so that it can be closed and opened again.
 pub(super) struct PlainFile {
     path: PathBuf,
-    /// Device and inode.
-    identity: (u64, u64),
+    identity: Identity,
     file: Option<File>,
     offset: u64,
+    /// Of a file that is followed, how it began: whoever writes a ring of files writes each of them anew.
+    start: Option<Vec<u8>>,
+    /// When it was last changed, as far as it was looked at.
+    changed: Option<(i64, i64)>,
     /// How much has been read of all inputs, for the progress bar.
     read: Arc<AtomicU64>,
 }
@@ -147,6 +218,67 @@ impl PlainFile {
         file.seek(SeekFrom::Start(self.offset))?;
         Ok(file)
     }
+
+    /// Whether a pipe has octets, or its end.
+    fn is_readable(&self) -> bool {
+        let at_once = Timespec::default();
+        self.file.as_ref().is_some_and(|file| {
+            let mut polled = [PollFd::new(file, PollFlags::IN)];
+            rustix::event::poll(&mut polled, Some(&at_once)).is_ok_and(|ready| ready > 0)
+        })
+    }
+
+    fn look(&mut self) -> Look {
+        let named = std::fs::metadata(&self.path).ok();
+        let named = named.filter(|metadata| (metadata.dev(), metadata.ino()) == self.identity);
+        let moved = named.is_none();
+        let own = match &self.file {
+            Some(file) => file.metadata().ok(),
+            None => named,
+        };
+        let changed = own
+            .as_ref()
+            .map(|metadata| (metadata.mtime(), metadata.mtime_nsec()));
+        let (length, deleted) = own.map_or((self.offset, true), |metadata| {
+            (metadata.len(), metadata.nlink() == 0)
+        });
+        let grown = length > self.offset;
+        let touched = std::mem::replace(&mut self.changed, changed) != changed;
+        if moved {
+            Look::Moved { grown, deleted }
+        } else if length < self.offset || touched && !grown && !self.is_as_before() {
+            Look::Rewritten
+        } else if grown {
+            Look::Grown
+        } else {
+            Look::Same
+        }
+    }
+
+    /// Whether a file that is as long as before is the same. One that cannot be read is told when it is to be read on.
+    fn is_as_before(&mut self) -> bool {
+        let file = match &self.file {
+            Some(file) => file.try_clone(),
+            None => self.reopen(),
+        };
+        file.and_then(|file| self.begins_as_before(&file))
+            .unwrap_or(true)
+    }
+
+    /// Whether a file that is followed still begins as it did.
+    fn begins_as_before(&mut self, file: &File) -> io::Result<bool> {
+        let Some(start) = &mut self.start else {
+            return Ok(true);
+        };
+        let mut now = [0; START];
+        let there = file.read_at(&mut now, 0)?;
+        let known = start.len().min(there);
+        let same = start.len() <= there && start[..known] == now[..known];
+        if same {
+            start.extend_from_slice(&now[known..there]);
+        }
+        Ok(same)
+    }
 }
 
 impl Read for PlainFile {
@@ -155,7 +287,12 @@ impl Read for PlainFile {
             Some(file) => file,
             None => self.reopen()?,
         };
-        let read = file.read(into);
+        let mut read = file.read(into);
+        if let Ok(1..) = read
+            && !self.begins_as_before(&file)?
+        {
+            read = Err(io::Error::other(Rewritten));
+        }
         self.file = Some(file);
         if let Ok(step) = read {
             self.offset += step as u64;
@@ -164,3 +301,9 @@ impl Read for PlainFile {
         read
     }
 }
+
+/// So many octets tell what a file is that is no capture.
+pub(super) const TELLING: usize = 16;
+
+/// The header of a pcap file and that of its first record, with its time; of a pcapng file at least the section's header.
+const START: usize = 40;

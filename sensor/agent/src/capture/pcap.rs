@@ -123,10 +123,29 @@ pub(super) fn layout(header: [u8; HEADER]) -> Result<Layout, (u16, u16)> {
 
 impl Layout {
     /// Enters the whole records at the start of `octets` into `packets`.
-    pub(super) fn walk(&self, octets: &[u8], place: &mut Place, packets: &mut Vec<Meta>) -> Walked {
+    ///
+    /// Where the header of a file stands in the place of a record, another capture was put behind this one, as `cat` does
+    /// and `gzip` with several files: it is read on by that header.
+    pub(super) fn walk(
+        &mut self,
+        octets: &[u8],
+        place: &mut Place,
+        packets: &mut Vec<Meta>,
+    ) -> Walked {
         let mut used = 0;
         while let Some(header) = octets.get(used..).and_then(|rest| rest.first_chunk()) {
             let (at_ns, len, wire_len) = self.record(header);
+            if len == 0
+                && let Some(rest) = octets.get(used..)
+                && another_begins(rest)
+            {
+                let Some(Ok(next)) = rest.first_chunk().map(|&header| layout(header)) else {
+                    break;
+                };
+                *self = next;
+                used += HEADER;
+                continue;
+            }
             if len > MAX_PACKET {
                 return Walked {
                     used,
@@ -157,6 +176,10 @@ impl Layout {
     pub(super) fn missing(&self, rest: &[u8]) -> Damage {
         let there = rest.len() as u64;
         match rest.first_chunk() {
+            Some(_) if another_begins(rest) => Damage::CutRecord {
+                promised: HEADER as u64,
+                there,
+            },
             Some(header) if rest.len() >= self.record_header => {
                 let (_, len, _) = self.record(header);
                 Damage::CutPacket {
@@ -203,6 +226,18 @@ impl Layout {
         let at_ns = i64::from(seconds) * 1_000_000_000 + i64::from(units) * self.unit_ns;
         (at_ns, len, wire_len.max(len))
     }
+}
+
+/// Whether these octets, which would be a record without a packet, are the header of a file: its magic number, version 2.4,
+/// and eight octets that every writer leaves 0.
+fn another_begins(rest: &[u8]) -> bool {
+    let Some(&[m0, m1, m2, m3, version @ .., _, _, _, _, _, _, _, _]) = rest.first_chunk::<16>()
+    else {
+        return false;
+    };
+    is_pcap([m0, m1, m2, m3])
+        && matches!(version, [2, 0, 4, 0] | [0, 2, 0, 4])
+        && rest.get(8..16).is_some_and(|zeros| zeros == [0; 8])
 }
 
 fn kind_of(magic: [u8; 4]) -> Option<(Order, i64, usize)> {
@@ -295,6 +330,36 @@ mod tests {
         }
         let sll2 = Pcap::new(Order::Little, testing::MICROSECONDS, 276).record(1, 0, b"x");
         assert_eq!(read_octets(&sll2.octets).0[0].link, LinkType::LINUX_SLL2.0);
+    }
+
+    #[test]
+    fn reads_on_in_a_capture_that_was_put_behind_another() {
+        let first = Pcap::new(Order::Little, testing::MICROSECONDS, 1).record(1, 1, b"one");
+        let second = Pcap::new(Order::Big, testing::NANOSECONDS, 101).record(2, 2, b"two");
+        let both = [first.octets.as_slice(), &second.octets].concat();
+        let (seen, fault) = read_octets(&both);
+        assert_eq!(fault, None);
+        let told: Vec<_> = seen
+            .iter()
+            .map(|seen| (seen.frame, seen.at_ns, seen.link))
+            .collect();
+        assert_eq!(told, [(1, 1_000_001_000, 1), (2, 2_000_000_002, 101)]);
+        // Cut in the second header.
+        for there in 16..HEADER {
+            let (seen, fault) = read_octets(&both[..first.octets.len() + there]);
+            let fault = fault.expect("it is cut");
+            let there = there as u64;
+            assert_eq!(
+                (seen.len(), fault.what),
+                (
+                    1,
+                    Damage::CutRecord {
+                        promised: 24,
+                        there
+                    }
+                )
+            );
+        }
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! NDJSON: one compact object a line, from one reused buffer.
 
 use std::io::{self, Write};
-use std::sync::Arc;
 
 use serde::Serialize;
 use terrier_engine::Sink;
@@ -10,7 +9,7 @@ use terrier_engine::detect::NameSource;
 use terrier_engine::observation::{FlowEnd, FlowRef, Observation};
 use terrier_engine::record::{FlowRecord, ObservationRecord};
 
-use super::{Emitted, Output};
+use super::{Emitted, Names, Output};
 use crate::stats::Stats;
 
 /// Writes records as lines of JSON.
@@ -19,19 +18,22 @@ pub(super) struct JsonLines<W: Write> {
     buffer: Vec<u8>,
     emitted: Emitted,
     sensor: String,
-    captures: Vec<Arc<str>>,
+    captures: Names,
+    /// What every record is said of, as JSON, where each capture is looked at alone.
+    sole: Option<Vec<u8>>,
     failed: Option<io::Error>,
 }
 
 impl<W: Write> JsonLines<W> {
     /// Writes to `out`, which need not buffer. `captures` are the names of the captures by index.
-    pub(super) fn new(out: W, emitted: Emitted, sensor: String, captures: Vec<Arc<str>>) -> Self {
+    pub(super) fn new(out: W, emitted: Emitted, sensor: String, captures: Names) -> Self {
         Self {
             out,
             buffer: Vec::with_capacity(2 * BLOCK),
             emitted,
             sensor,
             captures,
+            sole: None,
             failed: None,
         }
     }
@@ -42,6 +44,13 @@ impl<W: Write> JsonLines<W> {
         if serde_json::to_writer(&mut self.buffer, record).is_err() {
             self.buffer.truncate(start);
             return;
+        }
+        if let Some(capture) = &self.sole {
+            // A record is an object that is not empty: another field goes before its end.
+            self.buffer.pop();
+            self.buffer.extend_from_slice(b",\"capture\":");
+            self.buffer.extend_from_slice(capture);
+            self.buffer.push(b'}');
         }
         self.buffer.push(b'\n');
         if self.buffer.len() >= BLOCK {
@@ -73,10 +82,9 @@ impl<W: Write> Sink for JsonLines<W> {
         if self.emitted.alerts {
             // The names live in `self`, which the line borrows as a whole.
             let sensor = std::mem::take(&mut self.sensor);
-            let captures = std::mem::take(&mut self.captures);
-            self.line(&AlertRecord::new(alert, &sensor, &captures));
+            let captures = self.captures.clone();
+            self.line(&AlertRecord::new(alert, &sensor, &captures.all()));
             self.sensor = sensor;
-            self.captures = captures;
         }
     }
 
@@ -88,6 +96,11 @@ impl<W: Write> Sink for JsonLines<W> {
 }
 
 impl<W: Write + Send> Output for JsonLines<W> {
+    fn begin(&mut self, capture: &str) {
+        self.captures.set(0, capture);
+        self.sole = serde_json::to_vec(capture).ok();
+    }
+
     fn stats(&mut self, stats: &Stats) {
         if self.emitted.stats {
             self.line(stats);

@@ -1,12 +1,12 @@
 //! Where records go: one file each form. The engine does not notice.
 
 mod json;
+mod names;
 mod text;
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
-use std::sync::Arc;
 
 use terrier_engine::Sink;
 use terrier_engine::alert::Alert;
@@ -18,9 +18,13 @@ use crate::exit::{self, Failure};
 use crate::setup;
 use crate::stats::Stats;
 use json::JsonLines;
+pub use names::Names;
 
 /// A form of output.
 pub trait Output: Sink + Send {
+    /// What follows is said of this capture alone, by an engine that knows nothing of the others (`--separate`).
+    fn begin(&mut self, capture: &str);
+
     /// Writes the counts at the end.
     fn stats(&mut self, stats: &Stats);
 
@@ -40,12 +44,12 @@ pub struct Records {
     worst: Option<Severity>,
 }
 
-/// Which of the two programs writes: a capture is summed up at its end, an interface told line by line.
+/// How the records come: a capture is summed up at its end, an interface or a growing capture told line by line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Manner {
-    /// `read`.
+    /// `read` of whole captures.
     AtTheEnd,
-    /// `run`.
+    /// `run`, and `read --follow`.
     AsItHappens,
 }
 
@@ -53,7 +57,7 @@ pub enum Manner {
 ///
 /// # Errors
 /// When the file cannot be created.
-pub fn open(shared: &Shared, captures: Vec<Arc<str>>, manner: Manner) -> Result<Records, Failure> {
+pub fn open(shared: &Shared, captures: Names, manner: Manner) -> Result<Records, Failure> {
     let terminal = shared.output.is_none() && io::stdout().is_terminal();
     let format = match (shared.json, shared.format) {
         (true, _) => Format::Json,
@@ -123,6 +127,11 @@ impl Records {
             Format::Text => "text",
             Format::Json => "json",
         }
+    }
+
+    /// See [`Output::begin`].
+    pub fn begin(&mut self, capture: &str) {
+        self.form.begin(capture);
     }
 
     /// Writes the counts at the end.

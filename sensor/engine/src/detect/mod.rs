@@ -7,14 +7,17 @@ mod dns_tunnel;
 mod encrypted_dns;
 mod kind;
 mod of_client;
+mod proxy;
 mod rdp;
 mod severity;
+mod ssh;
 mod tool;
 mod tor;
 mod vnc;
 
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -25,14 +28,16 @@ use crate::signature::Signatures;
 pub use severity::{Confidence, Grade, Severity};
 
 /// Every detection, in the order the documentation lists them.
-pub(crate) fn all(signatures: std::sync::Arc<Signatures>) -> Vec<Box<dyn Detection>> {
+pub(crate) fn all(signatures: Arc<Signatures>) -> Vec<Box<dyn Detection>> {
     vec![
-        Box::new(tool::Tools::new(signatures)),
+        Box::new(tool::Tools::new(Arc::clone(&signatures))),
         Box::new(vnc::Vnc),
         Box::new(rdp::Rdp::default()),
         Box::new(tor::Tor),
         Box::new(encrypted_dns::EncryptedDns),
         Box::new(dns_tunnel::DnsTunnels::default()),
+        Box::new(ssh::Ssh),
+        Box::new(proxy::Proxy::new(signatures)),
     ]
 }
 

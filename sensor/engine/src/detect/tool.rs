@@ -84,6 +84,15 @@ impl Tools {
                 )]
             }
             Fact::Http(http) => self.in_http(fact, http).into_iter().collect(),
+            Fact::Ssh(ssh) => [("ssh.client", &ssh.client), ("ssh.server", &ssh.server)]
+                .into_iter()
+                .find_map(|(what, banner)| {
+                    let banner = banner.as_ref()?;
+                    let hit = self.signatures.by_ssh_banner(banner)?;
+                    Some(decoded(fact, ssh.opener, hit, None, what, banner.clone()))
+                })
+                .into_iter()
+                .collect(),
             Fact::Unknown(first) => {
                 let hit = first
                     .octets

@@ -11,6 +11,8 @@ mod marks;
 mod quic;
 mod rdp;
 mod rfb;
+mod socks;
+mod ssh;
 mod tls;
 
 use serde::ser::SerializeMap;
@@ -27,6 +29,8 @@ pub use marks::Marks;
 pub use quic::QuicClient;
 pub use rdp::{Rdp, RdpClient, RdpFailure};
 pub use rfb::{AuthResult, Rfb, RfbAuth, RfbEnd, ServerSide};
+pub use socks::Socks;
+pub use ssh::Ssh;
 pub use tls::{Carrier, Certificate, Ech, TlsClient, TlsServer};
 
 /// One fact, with its place in the order of all facts.
@@ -82,6 +86,10 @@ pub enum Fact {
     Netbios(Netbios),
     /// An HTTP/1 request with the status of its answer.
     Http(Http),
+    /// Identification and key exchange of an SSH connection.
+    Ssh(Ssh),
+    /// A request to a SOCKS proxy and its reply.
+    Socks(Socks),
     /// A protocol that was recognised by its octets and has little to tell.
     Marks(Marks),
     /// A flow whose protocol no decoder knows, with its first octets. Never written out: it is payload.
@@ -105,6 +113,8 @@ impl Fact {
             Self::Dhcp(_) => Some("dhcp"),
             Self::Netbios(_) => Some("netbios"),
             Self::Http(_) => Some("http"),
+            Self::Ssh(_) => Some("ssh"),
+            Self::Socks(_) => Some("socks"),
             Self::Marks(marks) => Some(marks.protocol),
             Self::RdpWentOn | Self::RdpLogin(_) | Self::Unknown(_) | Self::FlowEnded(_) => None,
         }
@@ -127,6 +137,8 @@ impl Fact {
             Self::Dhcp(body) => record.serialize_entry("dhcp", body),
             Self::Netbios(body) => record.serialize_entry("netbios", body),
             Self::Http(body) => record.serialize_entry("http", body),
+            Self::Ssh(body) => record.serialize_entry("ssh", body),
+            Self::Socks(body) => record.serialize_entry("socks", body),
             Self::Marks(body) => record.serialize_entry(body.protocol, body),
             Self::RdpWentOn | Self::RdpLogin(_) | Self::Unknown(_) | Self::FlowEnded(_) => Ok(()),
         }

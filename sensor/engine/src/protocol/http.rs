@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
-use terrier_wire::Step;
 use terrier_wire::http::{self, Message, Request};
+use terrier_wire::{Step, ssh};
 
 use super::{Begins, Emit, Opening, Patience, Probe, Progress, Protocol};
 use crate::observation::{Fact, Frames, Http, Side, Transport};
@@ -54,6 +54,10 @@ impl super::Session for Session {
             Ok(used) => used,
             Err(violation) => {
                 self.pending.give_up(emit);
+                // A request to a server that speaks SSH: what the server is, is worth knowing.
+                if !matches!(ssh::opening(octets), Step::NotThisProtocol(_)) {
+                    return Progress::Carries(0);
+                }
                 return Progress::Violated(violation.0);
             }
         };
@@ -261,6 +265,15 @@ mod tests {
         ]);
         assert_eq!(found, [row("GET", "/", None, &[1])]);
         assert!(matches!(end, Progress::Violated(_)));
+    }
+
+    #[test]
+    fn a_server_that_speaks_ssh_is_left_to_its_decoder() {
+        for banner in [&b"SSH-2.0-OpenSSH_9.2\r\n"[..], b"S"] {
+            let (found, end) = run(&[(O, b"GET / HTTP/1.1\r\n\r\n"), (R, banner)]);
+            assert_eq!(found, [row("GET", "/", None, &[1])]);
+            assert_eq!(end, Progress::Carries(0));
+        }
     }
 
     #[test]

@@ -20,7 +20,10 @@ mod pptp;
 mod quic;
 mod rdp;
 mod rfb;
+mod socks;
 mod softether;
+mod ssdp;
+mod ssh;
 mod tailscale;
 mod talk;
 mod tinc;
@@ -78,9 +81,11 @@ pub(crate) const ALL: &[Protocol] = &[
     http::PROTOCOL,
     rfb::PROTOCOL,
     rdp::PROTOCOL,
+    ssh::PROTOCOL,
     dns::OVER_TCP,
     // Its version is four octets that DNS has never: even on the port of DNS there is no doubt.
     quic::PROTOCOL,
+    socks::PROTOCOL,
     dns::OVER_UDP,
     dnscrypt::OVER_TCP,
     dnscrypt::OVER_UDP,
@@ -101,6 +106,7 @@ pub(crate) const ALL: &[Protocol] = &[
     nebula::PROTOCOL,
     n2n::PROTOCOL,
     softether::PROTOCOL,
+    ssdp::PROTOCOL,
     dhcp::PROTOCOL,
     netbios::PROTOCOL,
     // Guesses: after everything that knows.

@@ -12,6 +12,8 @@ mod openvpn;
 mod quic;
 mod rdp;
 mod rfb;
+mod socks;
+mod ssh;
 mod tls;
 mod wireguard;
 
@@ -25,6 +27,8 @@ pub use openvpn::openvpn;
 pub use quic::quic;
 pub use rdp::rdp;
 pub use rfb::rfb;
+pub use socks::socks;
+pub use ssh::ssh;
 pub use tls::tls;
 pub use wireguard::wireguard;
 
@@ -42,4 +46,36 @@ fn datagrams(mut data: &[u8]) -> impl Iterator<Item = (crate::Side, &[u8])> {
         };
         Some((side, datagram))
     })
+}
+
+/// Feeds the parts of `data` to a session as the engine does: behind the first octet, which is not fed, each part behind a
+/// `0xff` is of the other side. `feed` answers how many octets it consumed, or `None` at the end.
+fn conversation(
+    data: &[u8],
+    size: usize,
+    mut feed: impl FnMut(crate::Side, &[u8]) -> Option<usize>,
+) {
+    let mut kept = [Vec::new(), Vec::new()];
+    let sides = crate::Side::BOTH.into_iter().cycle();
+    let parts = data
+        .get(1..)
+        .unwrap_or_default()
+        .split(|&octet| octet == 0xff);
+    for (from, part) in sides.zip(parts) {
+        for piece in part.chunks(size) {
+            if let Some(buffer) = kept.get_mut(from.index()) {
+                buffer.extend_from_slice(piece);
+            }
+            for offered in [from, from.other(), from] {
+                let Some(buffer) = kept.get_mut(offered.index()) else {
+                    continue;
+                };
+                let Some(used) = feed(offered, buffer) else {
+                    return;
+                };
+                assert!(used <= buffer.len(), "consumed more than there is");
+                buffer.drain(..used);
+            }
+        }
+    }
 }

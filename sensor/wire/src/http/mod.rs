@@ -10,12 +10,16 @@
 //! the disagreements of servers on which request smuggling lives. The session finishes where octets stop being HTTP/1
 //! (a granted CONNECT, an upgrade), where a body has no end but the connection's, and where a body is very long.
 //!
+//! SSDP, the same heads in datagrams, is read by [`datagram`].
+//!
 //! *Fails* when a head is due and something else comes, or when a head is longer than [`MAX_HEAD`].
 
 mod body;
+mod datagram;
 mod message;
 mod session;
 
+pub use datagram::{Datagram, datagram};
 pub use message::{
     Answer, Framing, MAX_HEAD, MAX_METHOD, MAX_TARGET, MAX_VALUE, Opening, Request, answer,
     opening, request,

@@ -29,7 +29,8 @@ pub fn crypto_frames(payload: &[u8], extent: Extent) -> impl Iterator<Item = Cry
     std::iter::from_fn(move || {
         loop {
             match varint(&mut reader)? {
-                PADDING | PING => {}
+                PADDING => skip_padding(&mut reader),
+                PING => {}
                 kind @ (ACK | ACK_ECN) => ack(&mut reader, kind == ACK_ECN)?,
                 CRYPTO => return crypto(&mut reader, extent),
                 _ => return None,
@@ -43,6 +44,13 @@ pub fn crypto_frames(payload: &[u8], extent: Extent) -> impl Iterator<Item = Cry
 pub(super) fn begins_hello(payload: &[u8]) -> bool {
     crypto_frames(payload, Extent::Cut)
         .any(|frame| frame.offset == 0 && matches!(frame.octets, [1, 0, _, _, 3, 3, ..]))
+}
+
+/// Most of a client's first packet is padding: a frame for each octet.
+fn skip_padding(reader: &mut Reader<'_>) {
+    let rest = reader.rest();
+    let padding = rest.iter().position(|&octet| octet != 0);
+    reader.take(padding.unwrap_or(rest.len()));
 }
 
 /// Passes over an ACK frame (RFC 9000, section 19.3).
@@ -90,7 +98,8 @@ pub fn google_frames(payload: &[u8], version: u8) -> impl Iterator<Item = Crypto
                     }
                 }
                 0x40..=0x7f => google_ack(&mut reader, kind)?,
-                GOOGLE_PADDING | GOOGLE_PING => {}
+                GOOGLE_PADDING => skip_padding(&mut reader),
+                GOOGLE_PING => {}
                 GOOGLE_CRYPTO => return crypto(&mut reader, Extent::Whole),
                 _ => return None,
             }

@@ -41,15 +41,17 @@ pub fn clear_packet(datagram: &[u8]) -> Option<ClearPacket<'_>> {
 
 /// The public header of Q024 to Q043: flags, connection id, version, packet number.
 fn public(flags: u8, reader: &mut Reader<'_>) -> Option<(Version, ConnectionId)> {
-    // With a version and an id of 8 octets; no reset, no multipath.
-    if flags & 0xcb != 0x09 {
-        return None;
-    }
+    is_public(flags).then_some(())?;
     let connection = ConnectionId::new(reader.take(8)?)?;
     let version = clear_version(reader)?;
     let number = [1, 2, 4, 6].get(usize::from(flags >> 4 & 3)).copied()?;
     reader.take(number)?;
     (version.google()? <= 43).then_some((version, connection))
+}
+
+/// Whether flags are those of a client's first packets: with a version and an id of 8 octets; no reset, no multipath.
+pub(super) fn is_public(flags: u8) -> bool {
+    flags & 0xcb == 0x09
 }
 
 /// The long header of Q044 to Q046: both lengths of ids in one octet, as in draft 17.

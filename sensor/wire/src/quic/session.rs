@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 
 use super::frame::{crypto_frames, google_frames};
-use super::google::{Chlo, chlo, clear_packet};
+use super::google::{Chlo, chlo, clear_packet, is_public};
 use super::message::{
     ConnectionId, FIXED, Kind, LONG, LongPacket, Protected, long_packet, packets,
 };
@@ -47,21 +47,23 @@ pub enum Hello<'a> {
 /// known, one that opens with the keys of one that is.
 #[must_use]
 pub fn begins(datagram: &[u8]) -> bool {
-    let Some(&first) = datagram.first() else {
+    let Some(&[first, version @ ..]) = datagram.first_chunk::<5>() else {
         return false;
     };
     // Half of all datagrams end here, and nearly all of the other half at the version.
-    if first & LONG == 0 && first & 0xcb != 0x09 {
+    if first & LONG == 0 {
+        return is_public(first) && clear_packet(datagram).is_some();
+    }
+    let version = Version(u32::from_be_bytes(version));
+    let long_enough = datagram.len() >= MIN_DATAGRAM && first & FIXED != 0;
+    if !version.may_be_known() && !long_enough {
         return false;
     }
-    if clear_packet(datagram).is_some() {
-        return true;
+    if version.is_clear() {
+        return clear_packet(datagram).is_some();
     }
-    let Some(version) = version(datagram) else {
-        return false;
-    };
     let known = version == Version::NEGOTIATION || version.suite().is_some();
-    if !known && (datagram.len() < MIN_DATAGRAM || first & FIXED == 0) {
+    if !known && !long_enough {
         return false;
     }
     let Some((packet, _)) = long_packet(datagram) else {
@@ -72,13 +74,6 @@ pub fn begins(datagram: &[u8]) -> bool {
         _ if known && first & FIXED != 0 => true,
         _ => opens(&packet),
     }
-}
-
-/// The version of a packet with a long header.
-fn version(datagram: &[u8]) -> Option<Version> {
-    let mut reader = Reader::new(datagram);
-    reader.u8().filter(|first| first & LONG != 0)?;
-    reader.u32_be().map(Version)
 }
 
 /// Whether a packet is a client's first Initial by its protection.
@@ -154,6 +149,13 @@ impl Session {
         datagram: &[u8],
         mut emit: impl FnMut(Event<'_>),
     ) -> Result<(), Violation> {
+        // The bulk of a connection ends here.
+        if let Some(&first) = datagram.first()
+            && first & LONG == 0
+            && !is_public(first)
+        {
+            return Ok(());
+        }
         if let Some(packet) = clear_packet(datagram) {
             self.clear(
                 from,
@@ -477,7 +479,7 @@ pub const MAX_CONNECTIONS: usize = 4;
 /// How many hellos of a five-tuple are remembered, so that none is told twice.
 pub const MAX_TOLD: usize = 8;
 
-/// How many openings a five-tuple may cost, successful or not: some 2.5 microseconds each. A hello takes one to three;
+/// How many openings a five-tuple may cost, successful or not: some microseconds each. A hello takes one to three;
 /// the rest is for retransmissions, and for the clients that reuse a port.
 pub const MAX_TRIES: u16 = 256;
 

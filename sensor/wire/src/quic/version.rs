@@ -80,6 +80,13 @@ impl Version {
         }
     }
 
+    /// Whether its first octet is that of a version which is known, or stands for negotiation: a quick look before all
+    /// others.
+    pub(super) fn may_be_known(self) -> bool {
+        let [first, ..] = self.0.to_be_bytes();
+        matches!(first, 0 | b'Q' | b'T' | 0x6b | 0x70 | 0xfa | 0xff)
+    }
+
     /// Whether the version is one that this decoder knows, the ones in clear included.
     #[must_use]
     pub fn is_known(self) -> bool {
@@ -246,6 +253,7 @@ mod tests {
             (0x1a2a_3a4a, None),
         ] {
             assert_eq!(Version(version).suite(), suite, "{version:x}");
+            assert!(Version(version).may_be_known() || suite.is_none());
         }
     }
 

@@ -187,15 +187,18 @@ fn says_why_it_cannot_open() {
     check(
         "xz",
         b"\xfd7zXZ",
-        &format!("not a capture: begins with fd 37 7a 58 (xz); {formats}"),
+        &format!(
+            "not a capture: begins with fd 37 7a 58 (xz; unpack it: xz -dc FILE | terrier read -); {formats}"
+        ),
     );
     check(
         "gz",
         &gzip(b"hello"),
         &format!("not a capture: its gzip data begins with 68 65 6c 6c; {formats}"),
     );
-    let twice =
-        format!("not a capture: its zstd data begins with 1f 8b 08 00 (gzip once more); {formats}");
+    let twice = format!(
+        "not a capture: its zstd data begins with 1f 8b 08 00 (gzip once more; unpack it: zcat FILE | terrier read -); {formats}"
+    );
     check("twice", &zstd(&gzip(b"hello")), &twice);
     check(
         "cut",
@@ -218,6 +221,64 @@ fn says_why_it_cannot_open() {
         refusal(&missing),
         format!("{}: no such file or folder", missing.display())
     );
+}
+
+#[test]
+fn formats_that_are_not_read_are_named_with_what_to_do() {
+    let folder = Folder::new();
+    // A time in 2023, type 2 (Ethernet), a record of 84 octets with 60 on the wire.
+    let erf = [0, 0, 0, 0, 0x80, 0xe3, 0x54, 0x65, 2, 4, 0, 84, 0, 0, 0, 60];
+    for (octets, told) in [
+        (
+            &b"snoop\0\0\0\0\0\0\x02\0\0\0\x04"[..],
+            "(snoop; convert it: editcap IN OUT.pcapng)",
+        ),
+        (
+            &erf,
+            "(perhaps Endace ERF; convert it: editcap IN OUT.pcapng)",
+        ),
+        (
+            b"GMBU\x02\x01\x06\0",
+            "(Microsoft Network Monitor; convert it: editcap",
+        ),
+        (
+            b"TRSNIFF data    \x1a",
+            "(NetXRay or Sniffer; convert it: editcap",
+        ),
+        (b"iptrace 2.0", "(AIX iptrace; convert it: editcap"),
+        (
+            b"BZh91AY&SY",
+            "(bzip2; unpack it: bzip2 -dc FILE | terrier read -)",
+        ),
+        (
+            b"PK\x03\x04",
+            "(zip; unpack it: unzip -p FILE | terrier read -)",
+        ),
+        (b"7z\xbc\xaf\x27\x1c", "(7z; unpack it"),
+    ] {
+        let text = refusal(&folder.file("other", octets));
+        assert!(text.contains(told), "{text}");
+    }
+    // What only looks a little like it is not named so.
+    for octets in [&[0; 16][..], &erf[..15], b"snooping around "] {
+        let text = refusal(&folder.file("other", octets));
+        assert!(!text.contains(" ("), "{text}");
+    }
+}
+
+#[test]
+fn captures_that_were_put_behind_one_another_are_read_whole() {
+    let folder = Folder::new();
+    let octets = pcap(30);
+    for both in [
+        [octets.clone(), octets.clone()].concat(),
+        [gzip(&octets), gzip(&octets)].concat(),
+        [zstd(&octets), zstd(&octets)].concat(),
+    ] {
+        let (seen, fault) = read(&folder.file("both", &both));
+        assert_eq!((seen.len(), fault), (60, None));
+        assert_eq!(seen[59].frame, 60);
+    }
 }
 
 #[test]

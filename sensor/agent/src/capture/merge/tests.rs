@@ -234,6 +234,42 @@ fn folders_are_walked_and_what_is_no_capture_is_passed_over() {
 }
 
 #[test]
+fn the_same_file_is_read_once_whatever_it_is_called() {
+    let folder = Folder::new();
+    let path = capture(&folder, "in/a", &[1, 2], 9);
+    std::os::unix::fs::symlink("a", folder.path().join("in/latest")).unwrap();
+    fs::hard_link(&path, folder.path().join("in/b")).unwrap();
+    std::os::unix::fs::symlink(".", folder.path().join("in/again")).unwrap();
+    let mut merge = Merge::open(&[folder.path().join("in"), path.clone()]);
+    assert_eq!(drain(&mut merge, 1 << 16).0.len(), 2);
+    assert_eq!(packets(&merge), [2, 0, 0, 0]);
+    let left_out: Vec<_> = merge
+        .outcomes()
+        .filter_map(|outcome| outcome.left_out.clone())
+        .collect();
+    assert_eq!(left_out, vec![LeftOut::SameFile(path); 3]);
+}
+
+#[test]
+fn captures_that_begin_too_late_are_left_unread() {
+    let folder = Folder::new();
+    let early = capture(&folder, "early", &[100, 900], 9);
+    // A packet that came a little out of order is no reason to miss it.
+    let late = capture(&folder, "late", &[530, 499], 9);
+    let much_later = capture(&folder, "much later", &[600], 9);
+    let mut merge = Merge::open(&[much_later, early, late]);
+    assert_eq!(merge.first_ns(), Some(100_000_000_000));
+    merge.leave_out_from(500_000_000_000);
+    let (seen, _) = drain(&mut merge, 1 << 16);
+    assert_eq!(order(&seen), [(1, 1), (2, 1), (2, 2), (1, 2)]);
+    let left_out: Vec<_> = merge
+        .outcomes()
+        .map(|outcome| outcome.left_out.clone())
+        .collect();
+    assert_eq!(left_out, [Some(LeftOut::BeginsLate), None, None]);
+}
+
+#[test]
 fn progress_counts_each_octet_once() {
     let folder = Folder::new();
     let paths = [

@@ -1,7 +1,6 @@
 //! A line or two for each alert, as it happens.
 
 use std::io::{self, Write};
-use std::sync::Arc;
 
 use terrier_engine::Sink;
 use terrier_engine::alert::Alert;
@@ -13,14 +12,14 @@ use super::kept::Tally;
 use super::look::{Look, Page, bold, coloured, day, dim, plain, severity_word, time};
 use super::overview::{overview, verdict};
 use super::words::Told;
-use crate::output::Output;
+use crate::output::{Names, Output};
 use crate::stats::Stats;
 
 /// A line or two for each alert as it happens; the counts at the end.
 pub(in crate::output) struct Lines {
     out: Out,
-    /// Names of the inputs by index; empty where there is only one.
-    inputs: Vec<Arc<str>>,
+    /// Names of the inputs by index.
+    inputs: Names,
     look: Look,
     tally: Tally,
 }
@@ -29,24 +28,16 @@ impl Lines {
     /// Writes to `out`, which is flushed by the caller.
     pub(in crate::output) fn new(
         out: Box<dyn Write + Send>,
-        captures: Vec<Arc<str>>,
+        captures: Names,
         terminal: bool,
     ) -> Self {
         Self::with_look(out, captures, Look::of(terminal))
     }
 
-    pub(super) fn with_look(
-        out: Box<dyn Write + Send>,
-        captures: Vec<Arc<str>>,
-        look: Look,
-    ) -> Self {
+    pub(super) fn with_look(out: Box<dyn Write + Send>, captures: Names, look: Look) -> Self {
         Self {
             out: Out::new(out),
-            inputs: if captures.len() > 1 {
-                captures
-            } else {
-                Vec::new()
-            },
+            inputs: captures,
             look,
             tally: Tally::default(),
         }
@@ -75,8 +66,8 @@ impl Sink for Lines {
         if let Some(name) = &told.victim_name {
             route.push_str(&format!(", victim {name}"));
         }
-        if let Some(input) = self.inputs.get(usize::from(told.capture)) {
-            route.push_str(&format!(", on {}", page.look.safe(input)));
+        if let Some(input) = self.inputs.one_of_several(told.capture) {
+            route.push_str(&format!(", on {}", page.look.safe(&input)));
         }
         let headline = told.headline();
         let body = [
@@ -105,6 +96,11 @@ impl Sink for Lines {
 }
 
 impl Output for Lines {
+    fn begin(&mut self, capture: &str) {
+        self.inputs.set(0, capture);
+        self.tally = Tally::default();
+    }
+
     fn stats(&mut self, stats: &Stats) {
         let mut page = self.page();
         overview(&mut page, stats);

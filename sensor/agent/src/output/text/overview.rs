@@ -13,12 +13,25 @@ pub(super) fn overview(page: &mut Page, stats: &Stats) {
     let entry = |page: &mut Page, label: &str, text: String| {
         page.paragraph(dim(label), LABELS, &[plain(text)]);
     };
-    let read = format!(
+    let mut read = format!(
         "{}: {}, {}",
         captures(page, stats),
         count(stats.packets, "packet"),
         octets(stats.bytes)
     );
+    let left_out: Vec<(&str, u64)> = stats
+        .left_out
+        .iter()
+        .map(|(&why, &packets)| (why, packets))
+        .collect();
+    let sum: u64 = left_out.iter().map(|&(_, packets)| packets).sum();
+    if sum > 0 {
+        read.push_str(&format!(
+            "; {} more left out ({})",
+            number(sum),
+            causes(left_out)
+        ));
+    }
     entry(page, "Read", read);
     if let (Some(first), Some(last)) = (stats.first_seen, stats.last_seen) {
         let text = format!(

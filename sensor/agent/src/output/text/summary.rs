@@ -16,14 +16,16 @@ use super::kept::{Kept, Tally};
 use super::look::{Look, Page, bold, coloured, count, dim, number, plain, severity_word, span};
 use super::overview::{folder_of_all, only_day, overview, verdict};
 use super::words::{MAX_REASONS, Told, Why, frames, strongest};
-use crate::output::Output;
+use crate::output::{Names, Output};
 use crate::stats::Stats;
 
 /// A summary at the end of a capture.
 pub(in crate::output) struct Summary {
     out: Out,
-    captures: Vec<Arc<str>>,
+    captures: Names,
     look: Look,
+    /// Whether something stands above already.
+    below: bool,
     tally: Tally,
     kept: Kept,
 }
@@ -32,21 +34,18 @@ impl Summary {
     /// Writes to `out` at the end. `captures` are the names of the captures by index.
     pub(in crate::output) fn new(
         out: Box<dyn Write + Send>,
-        captures: Vec<Arc<str>>,
+        captures: Names,
         terminal: bool,
     ) -> Self {
         Self::with_look(out, captures, Look::of(terminal))
     }
 
-    pub(super) fn with_look(
-        out: Box<dyn Write + Send>,
-        captures: Vec<Arc<str>>,
-        look: Look,
-    ) -> Self {
+    pub(super) fn with_look(out: Box<dyn Write + Send>, captures: Names, look: Look) -> Self {
         Self {
             out: Out::new(out),
             captures,
             look,
+            below: false,
             tally: Tally::default(),
             kept: Kept::new(MAX_KEPT),
         }
@@ -65,13 +64,22 @@ impl Sink for Summary {
 }
 
 impl Output for Summary {
+    fn begin(&mut self, capture: &str) {
+        self.captures.set(0, capture);
+        (self.tally, self.kept) = (Tally::default(), Kept::new(MAX_KEPT));
+    }
+
     fn stats(&mut self, stats: &Stats) {
         let mut page = Page::new(self.look.measured());
+        if std::mem::replace(&mut self.below, true) {
+            // The summary of another capture; a blank line is between the parts of one, too.
+            self.out.add("\n\n");
+        }
         overview(&mut page, stats);
         page.gap();
         verdict(&mut page, &self.tally, stats);
         let told = Telling {
-            captures: short_names(&self.captures, self.look),
+            captures: short_names(&self.captures.all(), self.look),
             today: only_day(stats),
             explained: BTreeSet::new(),
             advised: Vec::new(),

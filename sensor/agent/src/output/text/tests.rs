@@ -17,7 +17,7 @@ use terrier_engine::{Counters, Direction, Sink as _};
 
 use super::look::Look;
 use super::{Lines, Summary};
-use crate::output::Output;
+use crate::output::{Names, Output};
 use crate::pipeline::Progress;
 use crate::stats::{CaptureStats, Stats};
 
@@ -212,6 +212,7 @@ fn stats(sessions: &[(&'static str, u64)], captures: &[(&str, Option<&str>)]) ->
             path: path.to_owned(),
             packets: 1,
             fault: fault.map(str::to_owned),
+            left_out: None,
         })
         .collect();
     Stats::new(progress, &counters, captures)
@@ -534,7 +535,7 @@ fn a_reader_that_went_away_is_told_once_to_the_caller() {
             Ok(())
         }
     }
-    let mut lines = Lines::with_look(Box::new(Gone), Vec::new(), LOOK);
+    let mut lines = Lines::with_look(Box::new(Gone), Names::default(), LOOK);
     lines.alert(&opened(no_auth()), true);
     assert_eq!(
         lines.flush().map_err(|error| error.kind()),
