@@ -377,6 +377,27 @@ dns_dns2tcp() {
     expect 'dns.qry.name contains "=connect.t.example.net"'
 }
 
+# ---------------------------------------------------------------- a tunnel in ICMP
+
+scenario tunnels/icmp-ptunnel-ng icmp_ptunnel_ng tunnels/icmp-ptunnel-ng.pcapng \
+    'ptunnel-ng on 10.20.0.21 carries an SSH connection to ptunnel-ng on 198.51.100.70 in echo messages; an honest ping before.' \
+    tunnel.icmp
+icmp_ptunnel_ng() {
+    vpn_lab
+    deb ptunnel-ng openssh-client iputils-ping
+    ssh_server gate 22
+    start gate ptunnel-ng -r198.51.100.70 -R22
+    sleep 1
+    capture
+    quietly 3 pc21 ping -c 2 -i 0.3 198.51.100.70
+    start pc21 ptunnel-ng -p198.51.100.70 -l2222 -r198.51.100.70 -R22
+    listening pc21 2222
+    quietly 5 pc21 ssh -p 2222 -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null nobody@127.0.0.1 true
+    capture_end
+    KEEP=60 save "$FILE"
+    expect 'icmp.type == 8 && data.data[0:4] == de:ad:c0:de'
+}
+
 # ---------------------------------------------------------------- encrypted DNS
 
 scenario vpn/dns-over-tls dns_over_tls vpn/dns-over-tls.pcapng \

@@ -1,4 +1,6 @@
 //! Tunnels inside ICMP's echo, by the marks of their tools: known by two messages that have the same.
+//!
+//! All echo between two hosts is one flow, so an honest ping may come first: the first [`MAX_MESSAGES`] are looked at.
 
 use terrier_wire::icmp_tunnel::{self, Tool};
 use terrier_wire::{Side, Step};
@@ -11,29 +13,41 @@ pub(super) const OVER_ICMP6: Protocol = marks::over::<Echo<true>>(Transport::Icm
 
 /// What was seen first, and from whom.
 #[derive(Default)]
-pub(super) struct Echo<const SIX: bool>(Option<(Side, Tool)>);
+pub(super) struct Echo<const SIX: bool> {
+    first: Option<(Side, Tool)>,
+    messages: u8,
+}
 
 impl<const SIX: bool> Marked for Echo<SIX> {
-    const NAME: &'static str = "icmp_tunnel";
+    const NAME: &'static str = "icmp_echo";
 
     fn opens(octets: &[u8]) -> Step<()> {
-        match icmp_tunnel::tunnelled(octets, SIX) {
-            Some(_) => Step::Done((), octets.len()),
-            None => Step::NotThisProtocol("no tunnel inside an echo"),
+        if icmp_tunnel::is_echo(octets, SIX) {
+            Step::Done((), octets.len())
+        } else {
+            Step::NotThisProtocol("no echo")
         }
     }
 
     fn read(&mut self, from: Side, octets: &[u8]) -> Reading {
-        match (icmp_tunnel::tunnelled(octets, SIX), self.0) {
+        self.messages += 1;
+        match (icmp_tunnel::tunnelled(octets, SIX), self.first) {
             (Some(tool), Some((client, first))) if tool == first => {
-                Reading::Known(Mark::new(client, vec![("inside", tool.name().to_owned())]))
+                return Reading::Known(Mark {
+                    protocol: Some("icmp_tunnel"),
+                    ..Mark::new(client, vec![("inside", tool.name().to_owned())])
+                });
             }
-            (Some(tool), _) => {
-                self.0 = Some((from, tool));
-                Reading::More(octets.len())
-            }
-            // An honest answer to a ping with the same addresses.
-            (None, _) => Reading::More(octets.len()),
+            (Some(tool), _) => self.first = Some((from, tool)),
+            (None, _) => {}
+        }
+        if self.messages < MAX_MESSAGES {
+            Reading::More(octets.len())
+        } else {
+            Reading::Over
         }
     }
 }
+
+/// A monitor pings for ever; a tunnel is busy from its start.
+const MAX_MESSAGES: u8 = 64;

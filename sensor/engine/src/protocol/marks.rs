@@ -54,6 +54,8 @@ pub(crate) enum Reading {
     More(usize),
     /// It is sure. The flow needs no more octets.
     Known(Mark),
+    /// Enough was seen, and nothing found.
+    Over,
     /// It is not this protocol after all, and the flow is given up.
     Refused(&'static str),
     /// It is not this protocol after all: over UDP the datagrams that follow are looked at anew. For machines that begin
@@ -160,6 +162,7 @@ impl<M: Marked> super::Session for Session<M> {
                 emit.fact(&self.frames, Fact::Marks(marks));
                 Progress::Finished
             }
+            Reading::Over => Progress::Finished,
             Reading::Refused(why) => Progress::Violated(why),
             Reading::Mistaken if emit.flow().transport == Transport::Tcp => Progress::Finished,
             Reading::Mistaken => Progress::Carries(octets.len()),

@@ -25,20 +25,24 @@ impl Tool {
     }
 }
 
+/// Whether an ICMP message is an echo request or reply. `six` says which ICMP it is.
+#[must_use]
+pub fn is_echo(message: &[u8], six: bool) -> bool {
+    match message {
+        [128 | 129, 0, ..] => six,
+        [0 | 8, 0, ..] => !six,
+        _ => false,
+    }
+}
+
 /// Reads an ICMP message; `None` when it is no echo, or one of an honest ping. `six` says which ICMP it is.
 #[must_use]
 pub fn tunnelled(message: &[u8], six: bool) -> Option<Tool> {
-    let mut reader = Reader::new(message);
-    let kind = reader.u8()?;
-    let echo = if six {
-        matches!(kind, 128 | 129)
-    } else {
-        matches!(kind, 0 | 8)
-    };
-    if !echo || reader.u8()? != 0 {
+    if !is_echo(message, six) {
         return None;
     }
-    reader.take(2 + 2 + 2)?; // checksum, identity, sequence
+    let mut reader = Reader::new(message);
+    reader.take(8)?; // type, code, checksum, identity, sequence
     let data = reader.rest();
     if is_ipv4(data) || is_ipv6(data) {
         Some(Tool::Ip)

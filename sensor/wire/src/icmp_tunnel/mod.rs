@@ -8,4 +8,4 @@
 
 mod message;
 
-pub use message::{Tool, tunnelled};
+pub use message::{Tool, is_echo, tunnelled};
