@@ -117,7 +117,16 @@ fn difference(frames: &[Frame], manner: Manner, sizes: &[usize]) -> Option<Strin
     })
 }
 
-/// Here one protocol begins behind another one's preamble, a tunnel's greeting. It is looked for at the
+/// Here one protocol begins behind another one's preamble, a tunnel's greeting or STARTTLS. It is looked for at the
 /// start of a segment, with as many octets as that segment has (`Begins::AtAnySegment` in the engine): where a preamble has
 /// no decoder nothing says where it ends.
-const BEHIND_A_PREAMBLE: [&str; 1] = ["tunnels/bore-carries-vnc.pcapng"];
+const BEHIND_A_PREAMBLE: [&str; 8] = [
+    "tls/starttls-ftp.pcapng",
+    "tls/starttls-imap-pop3.pcapng",
+    "tls/starttls-ldap.pcapng",
+    "tls/starttls-mysql.pcapng",
+    "tls/starttls-postgresql.pcapng",
+    "tls/starttls-smtp.pcapng",
+    "tls/starttls-xmpp.pcapng",
+    "tunnels/bore-carries-vnc.pcapng",
+];

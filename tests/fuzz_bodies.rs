@@ -97,7 +97,7 @@ fn laws_of_tls_hold_for_real_conversations() {
 
 #[test]
 fn laws_of_vpns_hold_for_real_datagrams_and_streams() {
-    let datagrams = captured(|frame| segments::datagram(frame).map(<[u8]>::to_vec));
+    let datagrams = datagrams();
     let streams: Vec<_> = conversations()
         .into_iter()
         .flat_map(|turns| both_sides(&turns))
@@ -121,6 +121,59 @@ fn laws_of_vpns_hold_for_real_datagrams_and_streams() {
         [framed(1, &pair[0]), framed(0, &pair[1])].concat()
     });
     check(fuzzing::wireguard, pairs);
+}
+
+#[test]
+fn laws_of_http2_hold_for_real_conversations() {
+    // Whatever a side says may follow the preface.
+    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    let seeds = conversations()
+        .into_iter()
+        .flat_map(|turns| both_sides(&turns))
+        .map(|octets| [&[17], octets.strip_prefix(PREFACE).unwrap_or(&octets)].concat());
+    check(fuzzing::http2, seeds);
+}
+
+#[test]
+fn laws_of_websocket_hold_for_real_conversations() {
+    // What follows the heads of an upgrade, and whatever else a side says, as if it were plain and compressed.
+    let seeds = conversations()
+        .into_iter()
+        .flat_map(|turns| both_sides(&turns))
+        .flat_map(|octets| {
+            let head = octets.windows(4).position(|end| end == b"\r\n\r\n");
+            let frames = octets[head.map_or(0, |at| at + 4)..].to_vec();
+            [0, 2].map(|agreed| [&[agreed, 7], &frames[..]].concat())
+        });
+    check(fuzzing::websocket, seeds);
+}
+
+#[test]
+fn laws_of_dtls_hold_for_real_datagrams() {
+    // A datagram behind its length, and a ClientHello's body behind the size of its fragments.
+    let seeds = datagrams().into_iter().flat_map(|octets| {
+        let short = &octets[..octets.len().min(255)];
+        let body = octets.get(25..).unwrap_or_default();
+        [
+            [&[short.len() as u8], short].concat(),
+            [&[40], body].concat(),
+        ]
+    });
+    check(fuzzing::dtls, seeds);
+}
+
+#[test]
+fn laws_of_stun_hold_for_real_datagrams() {
+    check(fuzzing::stun, datagrams().into_iter());
+}
+
+#[test]
+fn laws_of_rdpudp_hold_for_real_datagrams() {
+    check(fuzzing::rdpudp, datagrams().into_iter());
+}
+
+fn datagrams() -> Vec<Vec<u8>> {
+    captured(|frame| segments::datagram(frame).map(<[u8]>::to_vec))
 }
 
 /// Tries a body with each seed: as it is, its first half, and twice with three octets changed. The changes are the same in

@@ -27,7 +27,8 @@ macro_rules! folders {
 }
 
 folders!(
-    benign, hosts, ngrok, proxy, quic, rdp, ssh, tunnels, vnc, vpn
+    benign, dtls, hosts, http2, ngrok, proxy, quic, rdp, ssh, stun, tls, tunnels, vnc, vpn,
+    websocket
 );
 
 #[test]

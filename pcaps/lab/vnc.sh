@@ -445,10 +445,10 @@ novnc() {   # VIEWER SECURITY-TYPE
 }
 scenario vnc/novnc 'novnc pc21 VncAuth' vnc/novnc.pcapng \
     'noVNC in Chromium on 10.20.0.21 through websockify at 10.20.0.11:6080 to Xvnc behind it, right password: RFB in WebSocket frames, the client side masked.' \
-    later:vnc.session
+    vnc.session
 scenario vnc/novnc-no-password-from-internet 'novnc stranger None' vnc/novnc-no-password-from-internet.pcapng \
     'noVNC in Chromium on 203.0.113.9 on the internet through websockify at 10.20.0.11:6080 to Xvnc behind it, without password.' \
-    later:vnc.exposed later:vnc.session later:vnc.no_auth
+    vnc.exposed vnc.session vnc.no_auth
 
 # ---------------------------------------------------------------- probes and guessing
 

@@ -195,6 +195,7 @@ fn manifests_name_only_what_their_crate_may_touch() {
         "dns-parser",
         "etherparse",
         "hkdf",
+        "flate2",
         "md-5",
         "sha2",
         "tls-parser",

@@ -225,6 +225,8 @@ impl Judge {
                 (tls.server_name.as_ref(), NameSource::Sni)
             }
             Fact::Quic(quic) => (quic.server_name.as_ref(), NameSource::Sni),
+            // Peers of WebRTC name nobody: they do not count as hellos without a name.
+            Fact::Dtls(tls) => (tls.server_name.as_ref(), NameSource::Sni),
             Fact::Http(http) => (http.host.as_ref(), NameSource::Http),
             _ => return,
         };

@@ -65,7 +65,7 @@ impl Names {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::observation::{DnsType, Side, Transport};
+    use crate::observation::{DnsTransport, DnsType, Side};
 
     fn answer(query: &str, address: &str) -> DnsTransaction {
         DnsTransaction {
@@ -73,7 +73,7 @@ mod tests {
             qtype: DnsType(1),
             rcode: None,
             answers: Vec::new(),
-            transport: Transport::Udp,
+            transport: DnsTransport::Udp,
             client: Side::Originator,
             service: NameService::Dns,
             addresses: vec![(address.parse().unwrap(), 60)],

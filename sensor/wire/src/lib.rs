@@ -11,6 +11,8 @@
 //! | [`dns`] | DNS messages over UDP and TCP |
 //! | [`dhcp`], [`netbios`] | what hosts call themselves |
 //! | [`http`] | the heads of HTTP/1 requests and answers |
+//! | [`http2`] | the requests, answers and bodies of HTTP/2 in clear |
+//! | [`websocket`] | the frames of an upgraded connection, inflated |
 //! | [`tls`] | the clear part of a TLS handshake, JA3 and JA4 |
 //! | [`quic`] | the hello in QUIC Initial packets |
 //! | [`rfb`] | the handshake of RFB (VNC) |
@@ -20,6 +22,11 @@
 //! | [`icmp_tunnel`] | what tools put into ICMP's echo |
 //! | [`ssh`] | identification and key exchange of SSH, hassh |
 //! | [`socks`] | what a client asks of a SOCKS proxy, and its answer |
+//! | [`dtls`] | the same over datagrams |
+//! | [`stun`] | STUN and TURN |
+//! | [`rfb`] | the handshake of RFB (VNC) |
+//! | [`rdp`] | the clear part of RDP: X.224, negotiation, MCS |
+//! | [`rdpudp`] | RDP's own transport over UDP |
 #![deny(
     clippy::indexing_slicing,
     clippy::unwrap_used,
@@ -28,13 +35,16 @@
 )]
 
 pub mod anyconnect;
+mod base64;
 mod checksum;
 pub mod decap;
 pub mod dhcp;
 pub mod dns;
 pub mod dnscrypt;
+pub mod dtls;
 pub mod fuzzing;
 pub mod http;
+pub mod http2;
 pub mod icmp_tunnel;
 pub mod ike;
 pub mod l2tp;
@@ -47,16 +57,19 @@ pub mod openvpn;
 pub mod pptp;
 pub mod quic;
 pub mod rdp;
+pub mod rdpudp;
 mod reader;
 pub mod rfb;
 pub mod socks;
 pub mod softether;
 pub mod ssh;
 mod step;
+pub mod stun;
 pub mod tailscale;
 pub mod tinc;
 pub mod tls;
 pub mod transport;
+pub mod websocket;
 pub mod wireguard;
 pub mod zerotier;
 

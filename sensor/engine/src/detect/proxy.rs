@@ -344,6 +344,7 @@ mod tests {
 
     fn asked(method: &str, uri: &str, status: u16) -> Fact {
         Fact::Http(Http {
+            version: None,
             method: method.into(),
             host: None,
             uri: uri.into(),

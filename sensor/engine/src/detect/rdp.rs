@@ -1,14 +1,14 @@
 //! RDP: desktops reached over Microsoft's protocol.
 //!
 //! **Sees** every X.224 negotiation on any port: servers that the internet reaches, sessions, servers that do without
-//! network level authentication, sessions that leave the house, unusual ports.
+//! network level authentication, sessions that leave the house, unusual ports; and the SYN of RDP's own transport over UDP.
 //!
 //! **Why it matters.** RDP is how intruders move sideways, and an open 3389 is how many of them come in (ATT&CK T1021.001,
 //! T1133).
 //!
 //! **What also looks like this.** Administration and terminal servers: inside, a session is worth a line, no more.
 //!
-//! **References.** MS-RDPBCGR 2.2.1.1, 2.2.1.2.
+//! **References.** MS-RDPBCGR 2.2.1.1, 2.2.1.2; MS-RDPEUDP 3.1.5.1.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -63,7 +63,11 @@ const OUTBOUND: Kind = kind(
     0,
 );
 
-const ALL: [&Kind; 5] = [&SESSION, &EXPOSED, &NO_NLA, &ODD_PORT, &OUTBOUND];
+const UDP: Kind = kind("rdp.udp", "RDP over UDP asked for", Severity::Info, 0, 0);
+/// The same detection, once the server answered.
+const UDP_ANSWERED: Kind = kind("rdp.udp", "RDP over UDP", Severity::Low, 0, 0);
+
+const ALL: [&Kind; 6] = [&SESSION, &EXPOSED, &NO_NLA, &ODD_PORT, &OUTBOUND, &UDP];
 
 impl Detection for Rdp {
     fn ids(&self) -> Vec<Cow<'static, str>> {
@@ -94,6 +98,14 @@ impl Detection for Rdp {
                 if let Some(rdp) = self.confirmed.get(&fact.flow.id) {
                     let roles = Roles::new(&fact.flow, rdp.client, around.home);
                     found.push(finding(&LOGGED_IN, fact, rdp, &roles));
+                }
+            }
+            Fact::RdpUdp(udp) => {
+                let roles = Roles::new(&fact.flow, udp.client, around.home);
+                let kind = if udp.answered { &UDP_ANSWERED } else { &UDP };
+                found.push(udp_finding(kind, fact, udp, &roles));
+                if udp.answered && roles.direction == Direction::Inbound && !roles.reverse {
+                    found.push(udp_finding(&EXPOSED, fact, udp, &roles));
                 }
             }
             Fact::FlowEnded(_) => {
@@ -146,6 +158,41 @@ fn finding(kind: &Kind, fact: &Observation, rdp: &observation::Rdp, roles: &Role
         subject,
         tool: None,
         reasons: reasons(kind, rdp, roles),
+        attack: attack(kind),
+        guidance: guidance(kind),
+    };
+    kind.finding(fact, roles, told)
+}
+
+/// RDP's own transport: beside a connection over TCP it is part of a session, alone it is a scan or a reflection.
+fn udp_finding(
+    kind: &Kind,
+    fact: &Observation,
+    udp: &observation::RdpUdp,
+    roles: &Roles,
+) -> Finding {
+    let mut reasons = vec![Reason::new(
+        "rdp_udp.offered",
+        udp.offered.as_deref().unwrap_or("1"),
+        "a client sent the SYN of RDP-UDP with this version",
+    )];
+    if udp.answered {
+        reasons.push(Reason::new(
+            "rdp_udp.chosen",
+            udp.chosen.as_deref().unwrap_or("1"),
+            "the server answered: it serves RDP over UDP",
+        ));
+    } else {
+        reasons.push(Reason::new("rdp_udp.answered", false, "no answer was seen"));
+    }
+    let told = Told {
+        subject: if kind.id == EXPOSED.id {
+            Subject::Service(roles.server.port)
+        } else {
+            Subject::Peer(roles.peer().ip)
+        },
+        tool: None,
+        reasons,
         attack: attack(kind),
         guidance: guidance(kind),
     };

@@ -21,7 +21,9 @@ use super::{
     Around, Confidence, Detection, Finding, Grade, NameSource, Peer, Reason, Severity, Subject,
 };
 use crate::home::Direction;
-use crate::observation::{DnsTransaction, Endpoint, Fact, Http, NameService, Observation, Side};
+use crate::observation::{
+    Certificate, DnsTransaction, Endpoint, Fact, Http, NameService, Observation, Side,
+};
 use crate::signature::{self, Hit, Request, Role, SeenIn, Signatures};
 
 /// The detections of all signatures.
@@ -49,7 +51,7 @@ impl Tools {
     fn signs(&self, fact: &Observation) -> Vec<Sign<'_>> {
         match &fact.fact {
             Fact::Dns(dns) => self.in_dns(fact, dns).into_iter().collect(),
-            Fact::Tls(tls) if tls.inside.is_none() => {
+            Fact::Tls(tls) | Fact::Dtls(tls) if tls.inside.is_none() => {
                 let whats = ["tls.server_name", "tls.alpn"];
                 self.in_hello(
                     fact,
@@ -63,26 +65,24 @@ impl Tools {
                 let place = (SeenIn::QuicSni, ["quic.server_name", "quic.alpn"]);
                 self.in_hello(fact, quic.client, place, &quic.server_name, &quic.alpn)
             }
-            Fact::TlsServer(tls) => {
-                let Some(certificate) = &tls.certificate else {
-                    return Vec::new();
-                };
-                let Some(hit) = self
-                    .signatures
-                    .by_certificate(&certificate.subject, &certificate.issuer)
-                else {
-                    return Vec::new();
-                };
-                let observed = format!("{} / {}", certificate.subject, certificate.issuer);
-                vec![decoded(
+            Fact::TlsServer(tls) => self
+                .in_certificate(
                     fact,
-                    Side::Originator,
-                    hit,
-                    None,
+                    tls.client,
+                    tls.certificate.as_ref(),
                     "tls_server.certificate",
-                    observed,
-                )]
-            }
+                )
+                .into_iter()
+                .collect(),
+            Fact::TlsClientCertificate(tls) => self
+                .in_certificate(
+                    fact,
+                    tls.client,
+                    Some(&tls.certificate),
+                    "tls_client.certificate",
+                )
+                .into_iter()
+                .collect(),
             Fact::Http(http) => self.in_http(fact, http).into_iter().collect(),
             Fact::Ssh(ssh) => [("ssh.client", &ssh.client), ("ssh.server", &ssh.server)]
                 .into_iter()
@@ -93,6 +93,24 @@ impl Tools {
                 })
                 .into_iter()
                 .collect(),
+            Fact::WebSocket(websocket) => {
+                let named = websocket.offered.iter().chain(&websocket.subprotocol);
+                let found = named
+                    .into_iter()
+                    .find_map(|name| Some((name, self.signatures.by_websocket_protocol(name)?)));
+                let Some((name, hit)) = found else {
+                    return Vec::new();
+                };
+                let host = websocket.host.clone().map(|host| (host, NameSource::Http));
+                vec![decoded(
+                    fact,
+                    websocket.client,
+                    hit,
+                    host,
+                    "websocket.subprotocol",
+                    name.clone(),
+                )]
+            }
             Fact::Unknown(first) => {
                 let hit = first
                     .octets
@@ -179,6 +197,22 @@ impl Tools {
             },
             observed: name.clone(),
         })
+    }
+
+    /// A certificate of either side: `client` runs the tool, as the server's is that of a relay or a service.
+    fn in_certificate(
+        &self,
+        fact: &Observation,
+        client: Side,
+        certificate: Option<&Certificate>,
+        what: &'static str,
+    ) -> Option<Sign<'_>> {
+        let Certificate {
+            subject, issuer, ..
+        } = certificate?;
+        let hit = self.signatures.by_certificate(subject, issuer)?;
+        let observed = format!("{subject} / {issuer}");
+        Some(decoded(fact, client, hit, None, what, observed))
     }
 
     fn in_http(&self, fact: &Observation, http: &Http) -> Option<Sign<'_>> {

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde::{Serialize, Serializer};
 
-use super::{Side, Transport};
+use super::Side;
 
 /// A question to a name service and its answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -18,8 +18,8 @@ pub struct DnsTransaction {
     pub rcode: Option<DnsRcode>,
     /// Addresses and names of the answer section, in order, as text; at most [`DnsTransaction::MAX_ANSWERS`].
     pub answers: Vec<String>,
-    /// UDP or TCP.
-    pub transport: Transport,
+    /// What carried the messages.
+    pub transport: DnsTransport,
     /// Which side of the flow asked.
     #[serde(skip)]
     pub client: Side,
@@ -38,6 +38,18 @@ pub struct DnsTransaction {
 impl DnsTransaction {
     /// An answer of 4096 octets can hold about 250 addresses; nobody reads more than this.
     pub const MAX_ANSWERS: usize = 64;
+}
+
+/// What carries DNS messages, as far as it can be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DnsTransport {
+    /// A datagram each.
+    Udp,
+    /// Behind their length (RFC 7766).
+    Tcp,
+    /// HTTP in clear (RFC 8484): DNS over HTTPS without its TLS, behind a proxy that ended it.
+    Http,
 }
 
 /// Which name service a message belongs to.

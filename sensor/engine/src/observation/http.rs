@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::Side;
 
-/// An HTTP/1 request.
+/// An HTTP request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Http {
     /// Method, as sent.
@@ -17,8 +17,11 @@ pub struct Http {
     pub status: Option<u16>,
     /// User-Agent header.
     pub user_agent: Option<String>,
-    /// Upgrade header of the request.
+    /// Upgrade header of the request; over HTTP/2 what `:protocol` asks for.
     pub upgrade: Option<String>,
+    /// `2` for HTTP/2; left out for HTTP/1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<&'static str>,
     /// Which side asked.
     #[serde(skip)]
     pub client: Side,

@@ -10,15 +10,17 @@ mod http;
 mod marks;
 mod quic;
 mod rdp;
+mod rdp_udp;
 mod rfb;
 mod socks;
 mod ssh;
 mod tls;
+mod websocket;
 
 use serde::ser::SerializeMap;
 pub use terrier_wire::Side;
 
-pub use dns::{DnsRcode, DnsTransaction, DnsType, NameService};
+pub use dns::{DnsRcode, DnsTransaction, DnsTransport, DnsType, NameService};
 pub use flow::{
     EndCause, Endpoint, FirstOctets, FlowEnd, FlowRef, Frames, NameSource, Oriented, Transport,
     VlanTags,
@@ -28,10 +30,12 @@ pub use http::Http;
 pub use marks::Marks;
 pub use quic::QuicClient;
 pub use rdp::{Rdp, RdpClient, RdpFailure};
+pub use rdp_udp::RdpUdp;
 pub use rfb::{AuthResult, Rfb, RfbAuth, RfbEnd, ServerSide};
 pub use socks::Socks;
 pub use ssh::Ssh;
-pub use tls::{Carrier, Certificate, Ech, TlsClient, TlsServer};
+pub use tls::{Carrier, Certificate, Ech, Resume, TlsClient, TlsClientCertificate, TlsServer};
+pub use websocket::WebSocket;
 
 /// One fact, with its place in the order of all facts.
 #[derive(Debug, Clone, PartialEq)]
@@ -66,6 +70,10 @@ pub enum Fact {
     Dns(DnsTransaction),
     /// A complete ClientHello.
     Tls(TlsClient),
+    /// A complete ClientHello over datagrams.
+    Dtls(TlsClient),
+    /// A certificate that a client showed.
+    TlsClientCertificate(TlsClientCertificate),
     /// A ServerHello, with the certificate where it is in clear.
     TlsServer(TlsServer),
     /// A client's hello over QUIC.
@@ -80,16 +88,20 @@ pub enum Fact {
     RdpWentOn,
     /// How a log-in by CredSSP inside an RDP session ended, by the sizes of its TLS records: accepted or refused.
     RdpLogin(AuthResult),
+    /// A SYN of RDP-UDP, with its answer: at the answer, or when the flow ended without one.
+    RdpUdp(RdpUdp),
     /// A DHCP message.
     Dhcp(Dhcp),
     /// A message of NetBIOS over UDP.
     Netbios(Netbios),
-    /// An HTTP/1 request with the status of its answer.
+    /// An HTTP request with the status of its answer.
     Http(Http),
     /// Identification and key exchange of an SSH connection.
     Ssh(Ssh),
     /// A request to a SOCKS proxy and its reply.
     Socks(Socks),
+    /// A WebSocket that was asked for, with what the server said.
+    WebSocket(WebSocket),
     /// A protocol that was recognised by its octets and has little to tell.
     Marks(Marks),
     /// A flow whose protocol no decoder knows, with its first octets. Never written out: it is payload.
@@ -105,8 +117,11 @@ impl Fact {
         match self {
             Self::Dns(dns) => Some(dns.service.name()),
             Self::Tls(_) => Some("tls"),
+            Self::Dtls(_) => Some("dtls"),
             Self::TlsServer(_) => Some("tls_server"),
             Self::Quic(_) => Some("quic"),
+            Self::TlsClientCertificate(_) => Some("tls_client"),
+            Self::RdpUdp(_) => Some("rdp_udp"),
             Self::Rfb(_) => Some("rfb"),
             Self::Rdp(_) => Some("rdp"),
             Self::RdpClient(_) => Some("rdp_client"),
@@ -115,6 +130,7 @@ impl Fact {
             Self::Http(_) => Some("http"),
             Self::Ssh(_) => Some("ssh"),
             Self::Socks(_) => Some("socks"),
+            Self::WebSocket(_) => Some("websocket"),
             Self::Marks(marks) => Some(marks.protocol),
             Self::RdpWentOn | Self::RdpLogin(_) | Self::Unknown(_) | Self::FlowEnded(_) => None,
         }
@@ -128,7 +144,10 @@ impl Fact {
         match self {
             // mDNS and LLMNR have the body of DNS.
             Self::Dns(body) => record.serialize_entry("dns", body),
-            Self::Tls(body) => record.serialize_entry("tls", body),
+            // DTLS has the body of TLS.
+            Self::Tls(body) | Self::Dtls(body) => record.serialize_entry("tls", body),
+            Self::TlsClientCertificate(body) => record.serialize_entry("tls_client", body),
+            Self::RdpUdp(body) => record.serialize_entry("rdp_udp", body),
             Self::TlsServer(body) => record.serialize_entry("tls_server", body),
             Self::Quic(body) => record.serialize_entry("quic", body),
             Self::Rfb(body) => record.serialize_entry("rfb", body),
@@ -139,6 +158,7 @@ impl Fact {
             Self::Http(body) => record.serialize_entry("http", body),
             Self::Ssh(body) => record.serialize_entry("ssh", body),
             Self::Socks(body) => record.serialize_entry("socks", body),
+            Self::WebSocket(body) => record.serialize_entry("websocket", body),
             Self::Marks(body) => record.serialize_entry(body.protocol, body),
             Self::RdpWentOn | Self::RdpLogin(_) | Self::Unknown(_) | Self::FlowEnded(_) => Ok(()),
         }

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::Side;
 
-/// A ClientHello.
+/// A ClientHello of TLS or DTLS.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TlsClient {
     /// SNI, as sent (lower-cased only where it is compared).
@@ -19,6 +19,9 @@ pub struct TlsClient {
     pub ja4: String,
     /// Encrypted ClientHello.
     pub ech: Ech,
+    /// By what it would resume an earlier session; written only where it would.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resume: Option<Resume>,
     /// Which side sent it.
     #[serde(skip)]
     pub client: Side,
@@ -27,10 +30,20 @@ pub struct TlsClient {
     pub inside: Option<Carrier>,
 }
 
+/// By what a client would resume an earlier session. A session id is not told: many clients send a random one always.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Resume {
+    /// A ticket, up to TLS 1.2.
+    Ticket,
+    /// A pre-shared key of TLS 1.3.
+    Psk,
+}
+
 /// A protocol that carries TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Carrier {
-    /// After the Connection Confirm.
+    /// After the Connection Confirm, or in RDP's own transport over UDP.
     Rdp,
     /// VeNCrypt, or security type TLS.
     Rfb,
@@ -48,7 +61,7 @@ pub enum Ech {
     Offered,
 }
 
-/// A server's answer to a ClientHello.
+/// A server's answer to a ClientHello, of TLS or, in a flow of datagrams, of DTLS.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TlsServer {
     /// Version chosen.
@@ -57,6 +70,22 @@ pub struct TlsServer {
     pub cipher: String,
     /// First certificate of the chain; `None` from TLS 1.3 on, where it is encrypted.
     pub certificate: Option<Certificate>,
+    /// Whether an earlier session goes on: no certificate is shown then. Written only where it does.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub resumed: bool,
+    /// Which side is the client: the other one sent this.
+    #[serde(skip)]
+    pub client: Side,
+}
+
+/// A certificate that a client showed in clear, up to TLS 1.2.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TlsClientCertificate {
+    /// First certificate of the chain.
+    pub certificate: Certificate,
+    /// Which side showed it.
+    #[serde(skip)]
+    pub client: Side,
 }
 
 /// A certificate in clear.
@@ -68,6 +97,8 @@ pub struct Certificate {
     pub issuer: String,
     /// DNS names and addresses of the subject alternative name.
     pub san: Vec<String>,
+    /// Begin of validity, RFC 3339.
+    pub not_before: String,
     /// End of validity, RFC 3339.
     pub not_after: String,
     /// Fingerprint of the DER form, 64 hexadecimal digits.

@@ -1,6 +1,7 @@
 //! DNS, multicast DNS and LLMNR: questions with their answers, one fact for each.
 
 mod answer;
+mod over_http;
 mod pending;
 
 use terrier_wire::Step;
@@ -8,8 +9,10 @@ use terrier_wire::dns::{self, Manner, Message, Opcode, Question, TypeName};
 
 use super::{Begins, Emit, Opening, Patience, Probe, Progress, Protocol};
 use crate::observation::{
-    DnsRcode, DnsTransaction, DnsType, Fact, FlowRef, Frames, NameService, Side, Transport,
+    DnsRcode, DnsTransaction, DnsTransport, DnsType, Fact, FlowRef, Frames, NameService, Side,
+    Transport,
 };
+pub(super) use over_http::OverHttp;
 use pending::{Asked, Pending};
 
 /// Framed by lengths (RFC 7766).
@@ -149,7 +152,11 @@ impl Exchange {
         if message.header.opcode().0 > Opcode::STATEFUL.0 {
             return;
         }
-        let service = service_of(emit.flow()).unwrap_or(NameService::Dns);
+        let service = match transport_of(emit) {
+            // The ports are those of HTTP.
+            DnsTransport::Http => NameService::Dns,
+            _ => service_of(emit.flow()).unwrap_or(NameService::Dns),
+        };
         match (message.header.is_response(), service) {
             (false, NameService::Dns) => self.query(from, message, emit),
             (true, NameService::Dns) => self.response(from, message, emit),
@@ -280,11 +287,19 @@ fn bare(
         qtype: DnsType(qtype.0),
         rcode: None,
         answers: Vec::new(),
-        transport: emit.flow().transport,
+        transport: transport_of(emit),
         client,
         service,
         addresses: Vec::new(),
         aliases: Vec::new(),
+    }
+}
+
+fn transport_of(emit: &Emit<'_>) -> DnsTransport {
+    match (emit.carrier(), emit.flow().transport) {
+        (over_http::CARRIER, _) => DnsTransport::Http,
+        (_, Transport::Udp) => DnsTransport::Udp,
+        _ => DnsTransport::Tcp,
     }
 }
 

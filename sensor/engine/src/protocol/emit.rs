@@ -1,6 +1,6 @@
 //! Where sessions put what they find.
 
-use super::Protocol;
+use super::{MAX_CARRIERS, Protocol};
 use crate::observation::{Fact, FlowRef, Frames, Key, Observation};
 
 /// Where a session puts what it found, and what it may know of the present packet.
@@ -12,6 +12,8 @@ pub(crate) struct Emit<'a> {
     frame: Option<u64>,
     count: u32,
     carrier: &'static str,
+    /// How many protocols carry each other here.
+    depth: u8,
     tally: Tally,
     out: &'a mut Vec<Observation>,
 }
@@ -51,6 +53,7 @@ impl<'a> Emit<'a> {
             frame: frame.map(|(_, frame)| frame),
             count: u32::try_from(count).unwrap_or(u32::MAX),
             carrier: TCP,
+            depth: 0,
             tally: Tally::default(),
             out,
         }
@@ -78,9 +81,17 @@ impl<'a> Emit<'a> {
         feed: impl FnOnce(&mut Self) -> R,
     ) -> R {
         let outer = std::mem::replace(&mut self.carrier, carrier);
+        self.depth += 1;
         let result = feed(self);
+        self.depth -= 1;
         self.carrier = outer;
         result
+    }
+
+    /// Whether protocols carry each other so deep here that what comes next is not looked into: each level takes a part of
+    /// the stack.
+    pub(crate) fn is_deep(&self) -> bool {
+        self.depth >= MAX_CARRIERS
     }
 
     /// What was counted so far.

@@ -55,11 +55,14 @@ impl Exchange {
         match session.feed(from, octets, emit) {
             Progress::More(_) => Outcome::Wanted,
             Progress::Finished => Outcome::Decided,
-            Progress::Carries(_) => {
+            Progress::Carries(used) => {
                 self.running = None;
                 self.carriers += 1;
                 if self.carriers > MAX_CARRIERS {
                     Outcome::Decided
+                } else if used == 0 {
+                    // It was not of that protocol: it is the first one of another. No deeper than `MAX_CARRIERS`.
+                    self.datagram(from, octets, emit)
                 } else {
                     Outcome::Wanted
                 }

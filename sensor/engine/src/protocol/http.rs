@@ -1,12 +1,17 @@
-//! HTTP/1 over TCP, on any port, either side as client: one [`Fact::Http`] per request, with the status of its answer.
+//! HTTP/1 over TCP, on any port, either side as client: one [`Fact::Http`] per request, with the status of its answer;
+//! the WebSocket or the other protocol behind an upgrade; DNS messages in its bodies; what gateways and tunnels say.
 
-use std::collections::VecDeque;
+mod pending;
 
-use terrier_wire::http::{self, Message, Request};
+use terrier_wire::http::{self, Message};
 use terrier_wire::{Step, ssh};
 
+use super::dns::OverHttp;
+use super::websocket::Inside;
 use super::{Begins, Emit, Opening, Patience, Probe, Progress, Protocol};
-use crate::observation::{Fact, Frames, Http, Side, Transport};
+use crate::observation::{Frames, Side, Transport};
+use pending::Pending;
+pub(super) use pending::Waiting;
 
 pub(super) const PROTOCOL: Protocol = Protocol {
     name: "http",
@@ -29,14 +34,20 @@ fn probe(opening: &Opening<'_>) -> Probe {
 struct Session {
     wire: http::Session,
     pending: Pending,
+    dns: OverHttp,
     /// The frames of the head that a side is sending.
     head: [Frames; 2],
     /// How many octets of each side wait for more.
     unread: [usize; 2],
+    /// What follows the heads, once the server has changed the protocol to WebSocket.
+    inside: Option<Box<Inside>>,
 }
 
 impl super::Session for Session {
     fn feed(&mut self, from: Side, octets: &[u8], emit: &mut Emit<'_>) -> Progress {
+        if let Some(inside) = &mut self.inside {
+            return inside.feed(from, octets, emit);
+        }
         let [originator, responder] = &mut self.head;
         let (head, unread) = match from {
             Side::Originator => (originator, &mut self.unread[0]),
@@ -46,14 +57,19 @@ impl super::Session for Session {
         if octets.len() > *unread {
             emit.note(head);
         }
-        let pending = &mut self.pending;
-        let result = self.wire.feed(from, octets, |message| {
-            pending.take(message, from, head, emit);
+        let (pending, dns) = (&mut self.pending, &mut self.dns);
+        let result = self.wire.feed(from, octets, |message| match message {
+            Message::Dns(side, octets) => {
+                if let Some(client) = pending.client() {
+                    dns.message(side, client, &octets, emit);
+                }
+            }
+            message => pending.take(message, from, head, emit),
         });
         let used = match result {
             Ok(used) => used,
             Err(violation) => {
-                self.pending.give_up(emit);
+                self.give_up(emit);
                 // A request to a server that speaks SSH: what the server is, is worth knowing.
                 if !matches!(ssh::opening(octets), Step::NotThisProtocol(_)) {
                     return Progress::Carries(0);
@@ -68,10 +84,20 @@ impl super::Session for Session {
                 emit.note(head);
             }
         }
-        self.progress(used, emit)
+        let progress = self.progress(used, emit);
+        let Some(inside) = &mut self.inside else {
+            return progress;
+        };
+        match inside.feed(from, &octets[used..], emit) {
+            Progress::More(more) => Progress::More(used + more),
+            ended => ended,
+        }
     }
 
     fn gap(&mut self, from: Side, length: u64, emit: &mut Emit<'_>) -> Progress {
+        if let Some(inside) = &mut self.inside {
+            return inside.gap(from, length, emit);
+        }
         let (head, pending) = (&Frames::default(), &mut self.pending);
         self.wire.gap(from, length, |message| {
             pending.take(message, from, head, emit);
@@ -82,85 +108,43 @@ impl super::Session for Session {
     }
 
     fn end(&mut self, emit: &mut Emit<'_>) {
-        self.pending.give_up(emit);
+        self.give_up(emit);
+        if let Some(inside) = &mut self.inside {
+            inside.end(emit);
+        }
     }
 }
 
 impl Session {
     fn progress(&mut self, used: usize, emit: &mut Emit<'_>) -> Progress {
-        if self.wire.is_finished() {
-            self.pending.give_up(emit);
-            return if self.wire.is_carrier() {
-                Progress::Carries(used)
-            } else {
-                Progress::Finished
-            };
+        if !self.wire.is_finished() {
+            return Progress::More(used);
         }
-        Progress::More(used)
-    }
-}
-
-/// Pairs answers with requests.
-#[derive(Default)]
-struct Pending {
-    /// Requests without an answer, oldest first: [`http::MAX_PENDING`] and one at most, which the decoder sees to.
-    requests: VecDeque<(Http, Frames)>,
-    /// No answer will come for these and what follows.
-    answers_lost: bool,
-}
-
-impl Pending {
-    /// `head` are the frames of the message.
-    fn take(&mut self, message: Message, from: Side, head: &Frames, emit: &mut Emit<'_>) {
-        match message {
-            Message::Request(request) => {
-                self.requests.push_back((body(request, from), head.clone()));
-                if self.answers_lost {
-                    self.give_up(emit);
-                }
+        self.give_up(emit);
+        if !self.wire.is_carrier() {
+            return Progress::Finished;
+        }
+        match self.pending.websocket() {
+            Some(_) if emit.is_deep() => Progress::Finished,
+            Some((client, agreement)) => {
+                self.inside = Some(Box::new(Inside::begin(client, agreement, emit)));
+                Progress::More(used)
             }
-            Message::Answer(answer) => {
-                // An answer alone has no record: it tells nothing that anybody asked.
-                if let Some((mut request, mut frames)) = self.requests.pop_front() {
-                    request.status = Some(answer.status);
-                    for &frame in &head.numbers {
-                        frames.add(head.capture, frame);
-                    }
-                    emit.fact(&frames, Fact::Http(request));
-                }
-            }
-            Message::AnswersLost => {
-                self.answers_lost = true;
-                self.give_up(emit);
-            }
+            None => Progress::Carries(used),
         }
     }
 
-    /// Hands out what waits, without a status.
+    /// No answer comes any more.
     fn give_up(&mut self, emit: &mut Emit<'_>) {
-        for (request, frames) in self.requests.drain(..) {
-            emit.fact(&frames, Fact::Http(request));
-        }
-    }
-}
-
-fn body(request: Request, client: Side) -> Http {
-    const { assert!(http::MAX_TARGET <= Http::MAX_URI) };
-    Http {
-        method: request.method,
-        host: request.host,
-        uri: request.target,
-        status: None,
-        user_agent: request.user_agent,
-        upgrade: request.upgrade,
-        client,
+        self.pending.give_up(emit);
+        self.dns.end(emit);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::observation::{Endpoint, FlowRef, Observation, Oriented, VlanTags};
+    use crate::observation::{Endpoint, Fact, FlowRef, Observation, Oriented, VlanTags};
     use crate::protocol::Session as _;
     use Side::{Originator as O, Responder as R};
 

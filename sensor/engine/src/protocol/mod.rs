@@ -4,9 +4,11 @@ mod anyconnect;
 mod dhcp;
 mod dns;
 mod dnscrypt;
+mod dtls;
 mod emit;
 mod exchange;
 mod http;
+mod http2;
 mod icmp_tunnel;
 mod ike;
 mod ipsec;
@@ -19,15 +21,18 @@ mod openvpn;
 mod pptp;
 mod quic;
 mod rdp;
+mod rdp_udp;
 mod rfb;
 mod socks;
 mod softether;
 mod ssdp;
 mod ssh;
+mod stun;
 mod tailscale;
 mod talk;
 mod tinc;
 mod tls;
+mod websocket;
 mod wireguard;
 mod zerotier;
 
@@ -57,13 +62,16 @@ pub(crate) struct Protocol {
 }
 
 /// Where in a flow a protocol may begin.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum Begins {
     /// With the first octet of a side.
     AtTheStart,
     /// Also at the start of a later segment, behind another protocol's preamble: STARTTLS, a proxy's answer, a tunnel's
     /// greeting. Only for protocols whose first octets leave no doubt.
     AtAnySegment,
+    /// Also inside a later segment, at the place that the function finds: behind a preamble in the same segment, or in
+    /// another protocol's packets.
+    Within(fn(&[u8]) -> Option<usize>),
 }
 
 /// How long a flow may be silent before it ends.
@@ -79,13 +87,17 @@ pub(crate) enum Patience {
 pub(crate) const ALL: &[Protocol] = &[
     tls::PROTOCOL,
     http::PROTOCOL,
+    http2::PROTOCOL,
+    websocket::PROTOCOL,
     rfb::PROTOCOL,
     rdp::PROTOCOL,
     ssh::PROTOCOL,
+    socks::PROTOCOL,
     dns::OVER_TCP,
+    stun::OVER_TCP,
+    stun::SIZED,
     // Its version is four octets that DNS has never: even on the port of DNS there is no doubt.
     quic::PROTOCOL,
-    socks::PROTOCOL,
     dns::OVER_UDP,
     dnscrypt::OVER_TCP,
     dnscrypt::OVER_UDP,
@@ -94,11 +106,16 @@ pub(crate) const ALL: &[Protocol] = &[
     tailscale::DERP,
     openvpn::OVER_TCP,
     openvpn::OVER_UDP,
+    // Its DTLS has a version of its own.
+    anyconnect::PROTOCOL,
+    stun::OVER_UDP,
+    dtls::PROTOCOL,
+    rdp_udp::PROTOCOL,
+    // ESP in UDP has no mark: after STUN, which may have its port.
     ike::PROTOCOL,
     ipsec::ESP,
     icmp_tunnel::OVER_ICMP,
     icmp_tunnel::OVER_ICMP6,
-    anyconnect::PROTOCOL,
     pptp::PROTOCOL,
     l2tp::PROTOCOL,
     tinc::PROTOCOL,
@@ -187,7 +204,7 @@ pub(crate) enum Progress {
     Finished,
     /// So many octets were consumed, and the session is done: what follows on both sides is another protocol from its
     /// first octet, carried by this one. [`Session::end`] is not called. Over UDP the following datagrams are looked at
-    /// anew, as of a flow that begins there.
+    /// anew, as of a flow that begins there; with 0 the present one too, as it was not of the session's protocol.
     Carries(usize),
     /// Octets that the protocol does not allow; the session has emitted what it understood. Counted by the reason.
     Violated(&'static str),
@@ -249,7 +266,7 @@ const BEHIND_A_PREAMBLE: Fitting = {
     let mut bits = 0;
     let mut at = 0;
     while at < ALL.len() {
-        if matches!(ALL[at].begins, Begins::AtAnySegment) {
+        if matches!(ALL[at].begins, Begins::AtAnySegment | Begins::Within(_)) {
             bits |= 1 << at;
         }
         at += 1;

@@ -75,7 +75,7 @@ impl Session {
         Self {
             transport,
             wire: openvpn::Session::default(),
-            inner: Some(tls::Session::default()),
+            inner: Some(tls::Session::inside(None)),
             frames: Frames::default(),
             packets: 0,
         }

@@ -32,6 +32,7 @@ impl super::Session for Session {
             let mut frames = Frames::default();
             emit.note(&mut frames);
             let body = Http {
+                version: None,
                 method: request.method,
                 host: request.host,
                 uri: request.target,

@@ -5,8 +5,8 @@
 use terrier_wire::Side;
 
 use super::{
-    BEHIND_A_PREAMBLE, Emit, Fitting, MAX_CARRIERS, OVER_TCP, Opening, Outcome, Patience, Probe,
-    Progress, Protocol, Session,
+    BEHIND_A_PREAMBLE, Begins, Emit, Fitting, MAX_CARRIERS, OVER_TCP, Opening, Outcome, Patience,
+    Probe, Progress, Protocol, Session,
 };
 use crate::observation::{Fact, FirstOctets, Frames};
 
@@ -86,21 +86,32 @@ impl Talk {
         match &mut self.state {
             State::Running { .. } => self.run(from, new, emit),
             State::Probing(fitting) => {
-                if fitting[from.index()].is_empty() && self.begin_late(from, new, emit) {
-                    return self.run(from, new, emit);
+                // Octets that may open something are not looked at for what comes behind a preamble. Once more have come,
+                // what fitted so far may as well be a preamble that resembles it.
+                let late = fitting[from.index()].is_empty() || self.held[from.index()].len() > 0;
+                if late && let Some(place) = self.begin_late(from, new, emit) {
+                    return self.run(from, &new[place..], emit);
                 }
                 emit.note(&mut self.frames);
                 let first = &mut self.first.octets[from.index()];
                 let room = FirstOctets::MAX.saturating_sub(first.len());
                 first.extend_from_slice(&new[..new.len().min(room)]);
                 self.held[from.index()].push(new);
-                self.probe(from, emit)
+                let outcome = self.probe(from, emit);
+                // The first segment may hold a preamble and what comes behind it.
+                if !late
+                    && self.is_unknown(from)
+                    && let Some(place) = self.begin_late(from, new, emit)
+                {
+                    return self.run(from, &new[place..], emit);
+                }
+                outcome
             }
             State::Waiting(segments) => {
                 *segments -= 1;
                 let over = *segments == 0;
-                if self.begin_late(from, new, emit) {
-                    self.run(from, new, emit)
+                if let Some(place) = self.begin_late(from, new, emit) {
+                    self.run(from, &new[place..], emit)
                 } else if over {
                     Outcome::Decided
                 } else {
@@ -133,26 +144,38 @@ impl Talk {
         self.judge_probes(emit)
     }
 
-    /// Begins a session with a segment whose first octets leave no doubt, whatever came before. What came before is
-    /// another protocol's.
-    fn begin_late(&mut self, from: Side, new: &[u8], emit: &mut Emit<'_>) -> bool {
+    /// Whether no protocol can have opened what a side sent.
+    fn is_unknown(&self, side: Side) -> bool {
+        match &self.state {
+            State::Probing(fitting) => fitting[side.index()].is_empty(),
+            State::Waiting(_) => true,
+            State::Running { .. } => false,
+        }
+    }
+
+    /// Begins a session with a segment whose first octets leave no doubt, whatever came before, or with octets inside of
+    /// it: answers where. What came before is another protocol's.
+    fn begin_late(&mut self, from: Side, new: &[u8], emit: &mut Emit<'_>) -> Option<usize> {
         let opening = Opening {
             flow: emit.flow(),
             octets: new,
         };
-        let known = BEHIND_A_PREAMBLE
-            .each()
-            .find(|(_, protocol)| (protocol.probe)(&opening) == Probe::Yes);
-        let Some((_, protocol)) = known else {
-            return false;
-        };
+        let (protocol, place) = BEHIND_A_PREAMBLE.each().find_map(|(_, protocol)| {
+            if (protocol.probe)(&opening) == Probe::Yes {
+                return Some((protocol, 0));
+            }
+            match protocol.begins {
+                Begins::Within(find) => find(new).map(|place| (protocol, place)),
+                Begins::AtAnySegment | Begins::AtTheStart => None,
+            }
+        })?;
         if matches!(self.state, State::Probing(_)) {
             self.say_unknown(emit);
         }
         self.held[from.index()].clear();
         self.held[from.other().index()].clear();
         self.begin(protocol, emit);
-        true
+        Some(place)
     }
 
     fn begin(&mut self, protocol: &'static Protocol, emit: &mut Emit<'_>) {

@@ -4,31 +4,40 @@
 
 mod decap;
 mod dns;
+mod dtls;
 mod hosts;
 mod http;
+mod http2;
 mod ike;
 mod marks;
 mod openvpn;
 mod quic;
 mod rdp;
+mod rdpudp;
 mod rfb;
 mod socks;
 mod ssh;
+mod stun;
 mod tls;
+mod websocket;
 mod wireguard;
 
 pub use decap::decap;
 pub use dns::dns;
+pub use dtls::dtls;
 pub use hosts::hosts;
 pub use http::http;
+pub use http2::http2;
 pub use ike::ike;
 pub use marks::marks;
 pub use openvpn::openvpn;
 pub use quic::quic;
 pub use rdp::rdp;
+pub use rdpudp::rdpudp;
 pub use rfb::rfb;
 pub use socks::socks;
 pub use ssh::ssh;
+pub use stun::stun;
 pub use tls::tls;
 pub use wireguard::wireguard;
 
@@ -79,3 +88,4 @@ fn conversation(
         }
     }
 }
+pub use websocket::websocket;

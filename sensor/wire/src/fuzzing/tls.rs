@@ -2,13 +2,19 @@
 
 /// TLS: a session tells the same however its octets are cut, and takes all of them; fingerprints have their form.
 pub fn tls(data: &[u8]) {
-    use crate::tls::{Certificate, Ja4Transport, Session, client_hello, opening, record_header};
+    use crate::tls::{
+        Certificate, Ja4Transport, Session, client_hello, embedded, opening, record_header,
+    };
     use crate::{Side, Step};
 
     if let Step::Done(_, used) = record_header(data) {
         assert!(used <= data.len());
     }
     let _ = opening(data);
+    if let Some(hello) = embedded(data).and_then(|place| data.get(place..)) {
+        // What is found inside is taken for an opening too.
+        assert!(matches!(opening(hello), Step::Done(..)));
+    }
     let _ = Certificate::from_der(data);
     if let Some(hello) = client_hello(data) {
         assert_eq!(hello.ja3().len(), 32);

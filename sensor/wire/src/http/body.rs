@@ -34,8 +34,12 @@ impl Body {
         }
     }
 
-    /// Skips what belongs to the body; answers how many octets that were.
-    pub(super) fn skip(&mut self, input: &[u8]) -> Result<usize, Violation> {
+    /// Skips what belongs to the body; answers how many octets that were. `take` is shown the octets without framing.
+    pub(super) fn skip(
+        &mut self,
+        input: &[u8],
+        mut take: impl FnMut(&[u8]),
+    ) -> Result<usize, Violation> {
         let mut skipped = 0;
         loop {
             let rest = input.get(skipped..).unwrap_or_default();
@@ -43,6 +47,7 @@ impl Body {
                 Self::Over => 0,
                 Self::Octets { left, .. } => {
                     let part = usize::try_from(*left).unwrap_or(usize::MAX).min(rest.len());
+                    take(rest.get(..part).unwrap_or_default());
                     // `part` is `left` at most.
                     self.lose(part as u64);
                     part
@@ -127,7 +132,7 @@ mod tests {
         let (mut kept, mut skipped) = (Vec::new(), 0);
         for piece in input.chunks(size) {
             kept.extend_from_slice(piece);
-            match body.skip(&kept) {
+            match body.skip(&kept, |_| ()) {
                 Ok(used) => {
                     kept.drain(..used);
                     skipped += used;

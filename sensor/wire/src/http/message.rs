@@ -1,5 +1,7 @@
 //! One head at a time: pure functions from octets to a request or an answer.
 
+use super::fields::{Fields, text};
+use super::wstunnel::Wstunnel;
 use crate::Step;
 
 /// What the first line of a head says it is.
@@ -26,15 +28,37 @@ pub struct Request {
     pub upgrade: Option<String>,
     /// How its body ends.
     pub framing: Framing,
+    /// What the client offers for a WebSocket.
+    pub websocket: WebSocketFields,
+    /// The body is a DNS message (RFC 8484).
+    pub is_dns: bool,
+    /// The target of a tunnel of wstunnel.
+    pub wstunnel: Option<Wstunnel>,
+}
+
+/// The fields that agree on a WebSocket (RFC 6455, section 11.3).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WebSocketFields {
+    /// `Sec-WebSocket-Protocol`: what the client offers or the server chose, of [`MAX_VALUE`] octets at most. Tokens are
+    /// no names: of a member that seems to be one only the start is kept, with `*` behind it.
+    pub subprotocols: Option<String>,
+    /// `Sec-WebSocket-Extensions`, cut to [`MAX_VALUE`] octets.
+    pub extensions: Option<String>,
 }
 
 /// The head of an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     /// Status code, 100 to 999.
     pub status: u16,
     /// How its body ends, as its fields say; the request and the status may say that there is none.
     pub framing: Framing,
+    /// First `Upgrade` field, cut to [`MAX_VALUE`] octets: with status 101 the protocol that follows.
+    pub upgrade: Option<String>,
+    /// What the server accepts for a WebSocket.
+    pub websocket: WebSocketFields,
+    /// The body is a DNS message (RFC 8484).
+    pub is_dns: bool,
 }
 
 impl Answer {
@@ -81,14 +105,7 @@ pub fn request(input: &[u8]) -> Step<Request> {
     match request_line(input) {
         Step::Done(line, _) => {
             let (method, target) = (text(line.method, MAX_METHOD), text(line.target, MAX_TARGET));
-            fields(input).map(|fields| Request {
-                method,
-                target,
-                host: fields.host,
-                user_agent: fields.user_agent,
-                upgrade: fields.upgrade,
-                framing: fields.framing,
-            })
+            fields(input).map(|fields| fields.into_request(method, target))
         }
         Step::NeedMore(missing) => Step::NeedMore(missing),
         Step::NotThisProtocol(why) => Step::NotThisProtocol(why),
@@ -99,10 +116,7 @@ pub fn request(input: &[u8]) -> Step<Request> {
 #[must_use]
 pub fn answer(input: &[u8]) -> Step<Answer> {
     match status_line(input) {
-        Step::Done(status, _) => fields(input).map(|fields| Answer {
-            status,
-            framing: fields.framing,
-        }),
+        Step::Done(status, _) => fields(input).map(|fields| fields.into_answer(status)),
         Step::NeedMore(missing) => Step::NeedMore(missing),
         Step::NotThisProtocol(why) => Step::NotThisProtocol(why),
     }
@@ -231,13 +245,6 @@ const STATUS_FIXED: &[u8] = b"HTTP/1.";
 /// Minor version, blank, code, and what ends the code: `#` any digit, `+` any but 0, `.` a blank or the line's end.
 const STATUS_FREE: &[u8] = b"# +##.";
 
-struct Fields {
-    host: Option<String>,
-    user_agent: Option<String>,
-    upgrade: Option<String>,
-    framing: Framing,
-}
-
 /// Reads the field lines below the first line, once the head is whole.
 fn fields(input: &[u8]) -> Step<Fields> {
     match head_length(input) {
@@ -248,94 +255,6 @@ fn fields(input: &[u8]) -> Step<Fields> {
         Step::NeedMore(missing) => Step::NeedMore(missing),
         Step::NotThisProtocol(why) => Step::NotThisProtocol(why),
     }
-}
-
-impl Fields {
-    fn read(head: &[u8]) -> Self {
-        let mut fields = Self {
-            host: None,
-            user_agent: None,
-            upgrade: None,
-            framing: Framing::Silent,
-        };
-        let mut lines = head.split(|&octet| octet == b'\n').skip(1).peekable();
-        while let Some(line) = lines.next() {
-            let mut parts = line.splitn(2, |&octet| octet == b':');
-            let (Some(name), Some(value)) = (parts.next(), parts.next()) else {
-                // No field; servers skip such lines.
-                continue;
-            };
-            let name = name.trim_ascii();
-            if !Self::is_wanted(name) {
-                continue;
-            }
-            // A line that begins with a blank continues the value (RFC 9112, section 5.2).
-            let mut value = text(value.trim_ascii(), MAX_VALUE);
-            while let Some(more) = lines.next_if(|line| matches!(line.first(), Some(b' ' | b'\t')))
-            {
-                if value.len() < MAX_VALUE {
-                    value.push(' ');
-                    value.push_str(&text(more.trim_ascii(), MAX_VALUE - value.len()));
-                }
-            }
-            fields.take(name, value);
-        }
-        fields
-    }
-
-    fn is_wanted(name: &[u8]) -> bool {
-        [
-            &b"host"[..],
-            b"user-agent",
-            b"upgrade",
-            b"content-length",
-            b"transfer-encoding",
-        ]
-        .iter()
-        .any(|wanted| name.eq_ignore_ascii_case(wanted))
-    }
-
-    fn take(&mut self, name: &[u8], value: String) {
-        if name.eq_ignore_ascii_case(b"host") {
-            self.host.get_or_insert(value);
-        } else if name.eq_ignore_ascii_case(b"user-agent") {
-            self.user_agent.get_or_insert(value);
-        } else if name.eq_ignore_ascii_case(b"upgrade") {
-            self.upgrade.get_or_insert(value);
-        } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
-            let last = value.rsplit(',').next().unwrap_or_default().trim();
-            // It overrides a length, wherever that stands (RFC 9112, section 6.3).
-            self.framing = if last.eq_ignore_ascii_case("chunked") {
-                Framing::Chunked
-            } else {
-                Framing::Unclear
-            };
-        } else {
-            self.take_length(&value);
-        }
-    }
-
-    fn take_length(&mut self, value: &str) {
-        // Only digits: `parse` alone would take a sign.
-        let digits = !value.is_empty() && value.bytes().all(|octet| octet.is_ascii_digit());
-        let length = value.parse().ok().filter(|_| digits);
-        self.framing = match (self.framing, length) {
-            (Framing::Chunked, _) => Framing::Chunked,
-            (Framing::Silent, Some(length)) => Framing::Length(length),
-            (Framing::Length(before), Some(length)) if before == length => Framing::Length(length),
-            _ => Framing::Unclear,
-        };
-    }
-}
-
-/// Octets as text of at most `max` octets; what is no UTF-8 becomes U+FFFD.
-fn text(octets: &[u8], max: usize) -> String {
-    let kept = octets.get(..max).unwrap_or(octets);
-    let mut text = String::from_utf8_lossy(kept).into_owned();
-    // U+FFFD is longer than the octet it stands for.
-    let end = (0..=max.min(text.len())).rfind(|&end| text.is_char_boundary(end));
-    text.truncate(end.unwrap_or(0));
-    text
 }
 
 /// Servers allow 8 to 16 KiB for a whole head; what is longer is no request that anybody answers.
@@ -459,6 +378,9 @@ mod tests {
                 user_agent: Some("Go-http-client/1.1".into()),
                 upgrade: Some("websocket, other".into()),
                 framing: Framing::Length(12),
+                websocket: WebSocketFields::default(),
+                is_dns: false,
+                wstunnel: None,
             }
         );
     }

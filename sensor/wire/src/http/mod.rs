@@ -6,7 +6,9 @@
 //! (bare LF ends a line, empty lines before a request, folded header lines, blanks in a target), for the client of a
 //! tunnel is seldom pedantic.
 //!
-//! Bodies with a length and chunked bodies are skipped, never kept. *Left out*: HTTP/0.9, HTTP/2, what a body holds, and
+//! Bodies with a length and chunked bodies are skipped, never kept, but those that are DNS messages (RFC 8484). What a
+//! tunnel of wstunnel says of its target is read ([`Wstunnel`]). *Left out*: HTTP/0.9, HTTP/2 ([`crate::http2`]), what
+//! other bodies hold, and
 //! the disagreements of servers on which request smuggling lives. The session finishes where octets stop being HTTP/1
 //! (a granted CONNECT, an upgrade), where a body has no end but the connection's, and where a body is very long.
 //!
@@ -16,12 +18,18 @@
 
 mod body;
 mod datagram;
+mod fields;
 mod message;
 mod session;
+mod wstunnel;
 
 pub use datagram::{Datagram, datagram};
 pub use message::{
-    Answer, Framing, MAX_HEAD, MAX_METHOD, MAX_TARGET, MAX_VALUE, Opening, Request, answer,
-    opening, request,
+    Answer, Framing, MAX_HEAD, MAX_METHOD, MAX_TARGET, MAX_VALUE, Opening, Request,
+    WebSocketFields, answer, opening, request,
 };
-pub use session::{MAX_BODY, MAX_EARLY, MAX_PENDING, Message, Session};
+pub use session::{MAX_BODY, MAX_EARLY, MAX_EARLY_UPGRADE, MAX_PENDING, Message, Session};
+pub use wstunnel::Wstunnel;
+
+pub(crate) use fields::{Fields, text};
+pub(crate) use session::{MAX_DNS, dns_in_target};

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::body::Body;
 use super::message::{self, Answer, Framing, MAX_HEAD, Opening, Request};
-use crate::{Side, Step, Violation};
+use crate::{Side, Step, Violation, base64};
 
 /// What a session hands out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub enum Message {
     /// A final answer: it belongs to the oldest request without one. Without such a request (a flow picked up in its
     /// middle) it stands alone. Interim answers (100, 103) are not handed out.
     Answer(Answer),
+    /// A DNS message (RFC 8484): in the target of the request before it, or the body of the side's last message.
+    Dns(Side, Vec<u8>),
     /// From now on no answer can be read: the requests that wait for one will not get it.
     AnswersLost,
 }
@@ -27,6 +29,8 @@ pub struct Session {
     pending: VecDeque<Kind>,
     /// Of originator and responder.
     body: [Body; 2],
+    /// The body of each that is a DNS message, as far as it has come.
+    dns: [Option<Vec<u8>>; 2],
     answers: Answers,
     finished: bool,
     carrier: bool,
@@ -56,6 +60,7 @@ impl Default for Session {
             client: None,
             pending: VecDeque::new(),
             body: [Body::Over; 2],
+            dns: [None, None],
             answers: Answers::Readable,
             finished: false,
             carrier: false,
@@ -115,6 +120,9 @@ impl Session {
                 .body
                 .get_mut(from.index())
                 .is_some_and(|body| body.lose(length));
+        if let Some(dns) = self.dns.get_mut(from.index()) {
+            *dns = None;
+        }
         if place_kept || self.finished {
             return;
         }
@@ -136,10 +144,18 @@ impl Session {
         if is_server && self.answers == Answers::Lost {
             return Ok(input.len());
         }
-        if let Some(body) = self.body.get_mut(from.index())
-            && *body != Body::Over
+        if let (Some(body), Some(dns)) = (
+            self.body.get_mut(from.index()),
+            self.dns.get_mut(from.index()),
+        ) && *body != Body::Over
         {
-            return body.skip(input);
+            let used = body.skip(input, |octets| collect(dns, octets))?;
+            if *body == Body::Over
+                && let Some(octets) = dns.take()
+            {
+                emit(Message::Dns(from, octets));
+            }
+            return Ok(used);
         }
         // Empty lines before a head: old clients end a body with one that is not counted (RFC 9112, section 2.2).
         let empty = input
@@ -178,8 +194,14 @@ impl Session {
         emit: &mut impl FnMut(Message),
     ) -> Result<usize, Violation> {
         // What follows a CONNECT or an upgrade is HTTP only if the answer says no.
-        if let Some(Kind::Connect | Kind::Upgrade) = self.pending.back() {
-            self.finished = input.len() > MAX_EARLY;
+        let patience = match self.pending.back() {
+            Some(Kind::Connect) => Some(MAX_EARLY),
+            Some(Kind::Upgrade) => Some(MAX_EARLY_UPGRADE),
+            _ => None,
+        };
+        if let Some(patience) = patience {
+            self.finished = input.len() > patience;
+            self.carrier = self.finished;
             return Ok(0);
         }
         let Some((request, used)) = whole(message::request(input))? else {
@@ -197,7 +219,11 @@ impl Session {
             Framing::Silent => Framing::Length(0),
             framing => framing,
         };
+        let (is_dns, asked) = (request.is_dns, dns_in_target(&request.target));
         emit(Message::Request(request));
+        if let Some(octets) = asked {
+            emit(Message::Dns(from, octets));
+        }
         if self.answers == Answers::Lost {
             self.carrier = matches!(kind, Kind::Connect | Kind::Upgrade);
             self.finished = self.carrier;
@@ -207,7 +233,7 @@ impl Session {
                 self.lose_answers(emit);
             }
         }
-        self.begin_body(from, framing);
+        self.begin_body(from, framing, is_dns);
         Ok(used)
     }
 
@@ -225,23 +251,24 @@ impl Session {
             return Ok(used);
         }
         let kind = self.pending.pop_front().unwrap_or(Kind::Other);
+        let (status, framing, is_dns) = (answer.status, answer.framing, answer.is_dns);
         emit(Message::Answer(answer));
-        let granted = kind == Kind::Connect && (200..300).contains(&answer.status);
-        if granted || answer.status == 101 {
+        let granted = kind == Kind::Connect && (200..300).contains(&status);
+        if granted || status == 101 {
             self.carrier = true;
             self.finished = true;
             return Ok(used);
         }
-        let framing = if kind == Kind::Head || matches!(answer.status, 204 | 304) {
+        let framing = if kind == Kind::Head || matches!(status, 204 | 304) {
             Framing::Length(0)
         } else {
-            answer.framing
+            framing
         };
-        self.begin_body(from, framing);
+        self.begin_body(from, framing, is_dns);
         Ok(used)
     }
 
-    fn begin_body(&mut self, from: Side, framing: Framing) {
+    fn begin_body(&mut self, from: Side, framing: Framing, is_dns: bool) {
         let body = match framing {
             Framing::Length(length) if length <= MAX_BODY => Body::of_length(length),
             Framing::Chunked => Body::ChunkSize,
@@ -251,6 +278,9 @@ impl Session {
                 return;
             }
         };
+        if let Some(dns) = self.dns.get_mut(from.index()) {
+            *dns = (is_dns && body != Body::Over).then(Vec::new);
+        }
         if let Some(place) = self.body.get_mut(from.index()) {
             *place = body;
         }
@@ -275,6 +305,30 @@ fn whole<M>(step: Step<M>) -> Result<Option<(M, usize)>, Violation> {
     }
 }
 
+/// The next octets of a body that is a DNS message; one that is too long is none.
+fn collect(dns: &mut Option<Vec<u8>>, octets: &[u8]) {
+    if let Some(message) = dns {
+        if message.len() + octets.len() > MAX_DNS {
+            *dns = None;
+        } else {
+            message.extend_from_slice(octets);
+        }
+    }
+}
+
+/// The DNS message that a GET has in its target: `?dns=` and base64 (RFC 8484, section 4.1.1).
+pub(crate) fn dns_in_target(target: &str) -> Option<Vec<u8>> {
+    let (_, query) = target.split_once('?')?;
+    let value = query
+        .split('&')
+        .find_map(|part| part.strip_prefix("dns="))?;
+    let octets = base64::decode(value.trim_end_matches("%3D").trim_end_matches("%3d"))?;
+    (!octets.is_empty()).then_some(octets)
+}
+
+/// The longest message of DNS.
+pub(crate) const MAX_DNS: usize = 65_535;
+
 /// Clients that pipeline at all send a handful. More without an answer means that the answers are not in the capture.
 pub const MAX_PENDING: usize = 64;
 
@@ -283,6 +337,10 @@ pub const MAX_BODY: u64 = 16 * 1024 * 1024;
 
 /// A client that goes on this long behind CONNECT without an answer was granted one that is not in the capture.
 pub const MAX_EARLY: usize = 8 * 1024;
+
+/// The same behind an upgrade: its client may send nothing before the answer (RFC 6455, section 4.1), so what it sends only
+/// overtook the answer on the way to the capture, or the answer is not there. Desktops are told by a few hundred octets.
+pub const MAX_EARLY_UPGRADE: usize = 1024;
 
 #[cfg(test)]
 mod tests {
@@ -325,6 +383,7 @@ mod tests {
         match message {
             Message::Request(request) => format!("{} {}", request.method, request.target),
             Message::Answer(answer) => answer.status.to_string(),
+            Message::Dns(_, octets) => format!("dns {}", octets.escape_ascii()),
             Message::AnswersLost => "lost".to_owned(),
         }
     }
@@ -345,6 +404,29 @@ mod tests {
             &[
                 "POST /a", "200", "HEAD /b", "200", "GET /c", "GET /d", "304", "200", "GET /e",
                 "204",
+            ],
+        );
+    }
+
+    #[test]
+    fn hands_out_the_bodies_that_are_dns_messages() {
+        check(
+            &[
+                (O, b"POST /dns-query HTTP/1.1\r\nContent-Type: application/dns-message\r\nContent-Length: 5\r\n\r\nquery"),
+                (R, b"HTTP/1.1 200 OK\r\ncontent-type: Application/DNS-message; x=y\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nans\r\n3\r\nwer\r\n0\r\n\r\n"),
+                (O, b"GET /dns-query?ct&dns=cXVlcnk HTTP/1.1\r\n\r\n"),
+                (R, b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 2\r\n\r\nno"),
+                (O, b"GET /?dns=no+base64! HTTP/1.1\r\n\r\n"),
+            ],
+            &[
+                "POST /dns-query",
+                "dns query",
+                "200",
+                "dns answer",
+                "GET /dns-query?ct&dns=cXVlcnk",
+                "dns query",
+                "200",
+                "GET /?dns=no+base64!",
             ],
         );
     }

@@ -89,7 +89,11 @@ impl Session {
             if rest.is_empty() || self.finished {
                 return Ok(used);
             }
-            let step = self.step(from, rest)?;
+            let step = match self.step(from, rest) {
+                // What the other side has sent is read before the fault is told: it comes again with the next call.
+                Err(_) if used > 0 => return Ok(used),
+                step => step?,
+            };
             if step == 0 {
                 return Ok(used);
             }

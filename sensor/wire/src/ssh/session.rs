@@ -71,10 +71,15 @@ impl Session {
                 return Ok(used);
             }
             let step = match self.reads(from) {
-                Reads::Identification(before) => self.line(from, before, rest)?,
-                Reads::Packets(count) => self.packet(from, count, rest)?,
-                Reads::Encrypted(before) => self.encrypted(from, before, rest),
-                Reads::Nothing => rest.len(),
+                Reads::Identification(before) => self.line(from, before, rest),
+                Reads::Packets(count) => self.packet(from, count, rest),
+                Reads::Encrypted(before) => Ok(self.encrypted(from, before, rest)),
+                Reads::Nothing => Ok(rest.len()),
+            };
+            let step = match step {
+                // What the other side has sent is read before the fault is told: it comes again with the next call.
+                Err(_) if used > 0 => return Ok(used),
+                step => step?,
             };
             if step == 0 {
                 return Ok(used);
@@ -148,13 +153,12 @@ impl Session {
         let Some(protocols) = self.protocols(from) else {
             return Ok(0);
         };
-        self.set(from, Reads::Packets(count + 1));
         let used = match protocols {
             Protocols::One => self.protocol_one(from, input)?,
             Protocols::Both | Protocols::Two => self.protocol_two(from, input)?,
         };
-        if used == 0 {
-            self.set(from, Reads::Packets(count));
+        if used > 0 && matches!(self.reads(from), Reads::Packets(_)) {
+            self.set(from, Reads::Packets(count + 1));
         }
         Ok(used)
     }

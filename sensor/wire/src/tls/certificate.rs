@@ -22,6 +22,8 @@ pub struct Certificate {
     pub issuer: String,
     /// DNS names and IP addresses of the subject alternative name, in order; [`MAX_NAMES`] at most.
     pub names: Vec<String>,
+    /// Begin of validity in seconds since 1970.
+    pub not_before: i64,
     /// End of validity in seconds since 1970.
     pub not_after: i64,
     /// Hash of the DER form.
@@ -45,6 +47,7 @@ impl Certificate {
                 .find_map(|extension| SubjectAlternativeName::from_der(extension.value).ok())
                 .map(|(_, names)| alternative_names(&names))
                 .unwrap_or_default(),
+            not_before: certificate.validity().not_before.timestamp(),
             not_after: certificate.validity().not_after.timestamp(),
             sha256: Sha256::digest(der).into(),
         })
@@ -58,6 +61,12 @@ impl Certificate {
             let _ = write!(text, "{octet:02x}");
         }
         text
+    }
+
+    /// The begin of validity as RFC 3339 text in UTC.
+    #[must_use]
+    pub fn not_before_text(&self) -> String {
+        rfc3339(self.not_before)
     }
 
     /// The end of validity as RFC 3339 text in UTC, `2026-11-24T10:00:00Z`.
@@ -252,6 +261,7 @@ mod tests {
             certificate.names,
             ["win-test.example", "192.0.2.7", "2001:db8::7"]
         );
+        assert_eq!(certificate.not_before_text(), "2026-11-24T04:02:04Z");
         assert_eq!(certificate.not_after_text(), "2036-11-21T04:02:04Z");
         assert_eq!(
             certificate.fingerprint(),

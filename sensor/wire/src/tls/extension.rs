@@ -17,6 +17,10 @@ impl ExtensionType {
     pub const SIGNATURE_ALGORITHMS: Self = Self(13);
     /// RFC 7301.
     pub const ALPN: Self = Self(16);
+    /// RFC 5077.
+    pub const SESSION_TICKET: Self = Self(35);
+    /// RFC 8446, section 4.2.11.
+    pub const PRE_SHARED_KEY: Self = Self(41);
     /// RFC 8446, section 4.2.1.
     pub const SUPPORTED_VERSIONS: Self = Self(43);
     /// Encrypted ClientHello (RFC 9849).

@@ -63,7 +63,7 @@ impl ClientHello<'_> {
             Ja4Transport::Quic => 'q',
             Ja4Transport::Dtls => 'd',
         });
-        text.push_str(version_mark(self.ja4_version()));
+        text.push_str(version_mark(self.ja4_version(transport)));
         let named = self.extension(ExtensionType::SERVER_NAME).is_some();
         text.push(if named { 'd' } else { 'i' });
         let _ = write!(
@@ -80,9 +80,15 @@ impl ClientHello<'_> {
         text
     }
 
-    /// The highest number of `supported_versions`, drafts and unknown ones included, else the legacy version.
-    fn ja4_version(&self) -> Version {
-        self.supported_versions().max().unwrap_or(self.version)
+    /// The highest number of `supported_versions`, drafts and unknown ones included, else the legacy version. The
+    /// numbers of DTLS go down: there it is the highest version.
+    fn ja4_version(&self, transport: Ja4Transport) -> Version {
+        match transport {
+            Ja4Transport::Tcp | Ja4Transport::Quic => {
+                self.supported_versions().max().unwrap_or(self.version)
+            }
+            Ja4Transport::Dtls => self.highest_version(),
+        }
     }
 }
 
@@ -94,9 +100,9 @@ fn version_mark(version: Version) -> &'static str {
         Version::TLS_1_0 => "10",
         Version::SSL_3 => "s3",
         Version::SSL_2 => "s2",
-        Version(0xfeff) => "d1",
-        Version(0xfefd) => "d2",
-        Version(0xfefc) => "d3",
+        Version::DTLS_1_0 => "d1",
+        Version::DTLS_1_2 => "d2",
+        Version::DTLS_1_3 => "d3",
         _ => "00",
     }
 }
@@ -263,6 +269,20 @@ mod tests {
             (0x0305, None, "t00"),
         ] {
             let ja4 = ja4(legacy, &[47], extension.as_ref().map(|list| &list[..]));
+            assert!(ja4.starts_with(mark), "{ja4} {mark}");
+        }
+    }
+
+    #[test]
+    fn marks_the_versions_of_dtls() {
+        for (legacy, list, mark) in [
+            (0xfeff, None, "dd1"),
+            (0xfefd, None, "dd2"),
+            (0xfefd, Some(vec![4, 0xfe, 0xfd, 0xfe, 0xfc]), "dd3"),
+        ] {
+            let extensions = list.map(|list| [(43, list)]);
+            let body = samples::client_hello(legacy, &[47], extensions.as_ref().map(|e| &e[..]));
+            let ja4 = client_hello(&body).unwrap().ja4(Ja4Transport::Dtls);
             assert!(ja4.starts_with(mark), "{ja4} {mark}");
         }
     }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use tls_parser::{
     TlsCipherSuite, TlsMessageHandshake, parse_tls_handshake_client_hello,
-    parse_tls_handshake_msg_certificate, parse_tls_handshake_server_hello,
+    parse_tls_handshake_msg_certificate,
 };
 
 use super::extension::{alpn_list, extensions, find, host_name, list_u8, u16_list};
@@ -28,6 +28,14 @@ impl Version {
     pub const TLS_1_2: Self = Self(0x0303);
     /// TLS 1.3.
     pub const TLS_1_3: Self = Self(0x0304);
+    /// DTLS 1.0; the numbers of DTLS go down (RFC 6347, section 4.1).
+    pub const DTLS_1_0: Self = Self(0xfeff);
+    /// DTLS 1.2; there is no 1.1.
+    pub const DTLS_1_2: Self = Self(0xfefd);
+    /// DTLS 1.3.
+    pub const DTLS_1_3: Self = Self(0xfefc);
+    /// DTLS 1.0 as OpenSSL before 0.9.8f wrote it, and VPN servers that stay with it.
+    pub const DTLS_BAD: Self = Self(0x0100);
 
     /// The number of the draft of TLS 1.3 that this is.
     fn draft(self) -> Option<u8> {
@@ -38,7 +46,9 @@ impl Version {
     /// Orders versions by age: unknown ones first, the drafts of TLS 1.3 between 1.2 and 1.3.
     fn age(self) -> (u8, u16) {
         match self {
-            Self::TLS_1_3 => (3, 0),
+            Self::TLS_1_3 | Self::DTLS_1_3 => (3, 0),
+            Self::DTLS_1_2 => (1, Self::TLS_1_2.0),
+            Self::DTLS_1_0 | Self::DTLS_BAD => (1, Self::TLS_1_1.0),
             Self(number) if self.draft().is_some() => (2, number),
             Self::SSL_2 | Self::SSL_3 | Self::TLS_1_0 | Self::TLS_1_1 | Self::TLS_1_2 => {
                 (1, self.0)
@@ -50,18 +60,18 @@ impl Version {
     /// Whether a server of this version sends its certificate in clear: up to TLS 1.2.
     #[must_use]
     pub fn shows_certificate(self) -> bool {
-        self <= Self::TLS_1_2
+        self <= Self::TLS_1_2 || matches!(self, Self::DTLS_1_0 | Self::DTLS_1_2)
     }
 }
 
-/// `1.3`, `1.2`, `1.1`, `1.0`, `3.0`, `2.0`; drafts as `1.3-draft19`, else `0x....`.
+/// `1.3`, `1.2`, `1.1`, `1.0`, `3.0`, `2.0`, those of DTLS as well; drafts as `1.3-draft19`, else `0x....`.
 impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::TLS_1_3 => f.write_str("1.3"),
-            Self::TLS_1_2 => f.write_str("1.2"),
+            Self::TLS_1_3 | Self::DTLS_1_3 => f.write_str("1.3"),
+            Self::TLS_1_2 | Self::DTLS_1_2 => f.write_str("1.2"),
             Self::TLS_1_1 => f.write_str("1.1"),
-            Self::TLS_1_0 => f.write_str("1.0"),
+            Self::TLS_1_0 | Self::DTLS_1_0 | Self::DTLS_BAD => f.write_str("1.0"),
             Self::SSL_3 => f.write_str("3.0"),
             Self::SSL_2 => f.write_str("2.0"),
             Self(number) => match self.draft() {
@@ -97,10 +107,20 @@ impl HandshakeType {
     pub const CLIENT_HELLO: Self = Self(1);
     /// The server's choice; in TLS 1.3 with a certain random value a HelloRetryRequest.
     pub const SERVER_HELLO: Self = Self(2);
+    /// DTLS: the server wants the hello again, with its cookie (RFC 6347, section 4.2.1).
+    pub const HELLO_VERIFY_REQUEST: Self = Self(3);
     /// HelloRetryRequest of the drafts of TLS 1.3 before 22.
     pub const HELLO_RETRY_REQUEST: Self = Self(6);
     /// A chain of certificates.
     pub const CERTIFICATE: Self = Self(11);
+    /// A ticket by which the session can be resumed (RFC 5077).
+    pub const NEW_SESSION_TICKET: Self = Self(4);
+    /// The server wants the client's certificate.
+    pub const CERTIFICATE_REQUEST: Self = Self(13);
+    /// The server's flight is over.
+    pub const SERVER_HELLO_DONE: Self = Self(14);
+    /// The client's key.
+    pub const CLIENT_KEY_EXCHANGE: Self = Self(16);
     /// Stands between ServerHello and Certificate (RFC 4680).
     pub const SUPPLEMENTAL_DATA: Self = Self(23);
 }
@@ -233,11 +253,39 @@ impl<'a> ClientHello<'a> {
         alpn_list(self.extension(ExtensionType::ALPN))
     }
 
+    /// How the client would resume an earlier session.
+    #[must_use]
+    pub fn resumption(&self) -> Resumption {
+        let ticket = self
+            .extension(ExtensionType::SESSION_TICKET)
+            .is_some_and(|ticket| !ticket.is_empty());
+        if self.extension(ExtensionType::PRE_SHARED_KEY).is_some() {
+            Resumption::PreSharedKey
+        } else if ticket {
+            Resumption::Ticket
+        } else {
+            Resumption::None
+        }
+    }
+
     /// Whether Encrypted ClientHello is offered, as far as can be told.
     #[must_use]
     pub fn encrypted_hello(&self) -> EncryptedHello {
         EncryptedHello::of(self)
     }
+}
+
+/// How a client would resume an earlier session.
+///
+/// A session id (RFC 5246, section 7.3) is not told: GnuTLS and every client of TLS 1.3 send a random one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Resumption {
+    /// Not at all.
+    None,
+    /// By a ticket (RFC 5077).
+    Ticket,
+    /// By a pre-shared key of TLS 1.3 (RFC 8446, section 4.2.11), which may also have been agreed on elsewhere.
+    PreSharedKey,
 }
 
 /// A ServerHello or a HelloRetryRequest.
@@ -251,6 +299,8 @@ pub struct ServerHello<'a> {
     pub alpn: Option<&'a [u8]>,
     /// Whether it asks the client for another hello: a HelloRetryRequest.
     pub retry: bool,
+    /// Whether a pre-shared key of the client is taken: TLS 1.3 resumes by it.
+    pub psk: bool,
 }
 
 /// Reads the body of a ServerHello; `None` when it is not readable up to its compression method.
@@ -259,18 +309,23 @@ pub fn server_hello(body: &[u8]) -> Option<ServerHello<'_>> {
     if let Some(hello) = draft_server_hello(body) {
         return Some(hello);
     }
-    let (_, hello) = parse_tls_handshake_server_hello(body).ok()?;
-    // The crate's view of extensions is not used: version, random, session id, cipher and compression stand before.
-    let session_id = hello.session_id.map_or(0, <[u8]>::len);
-    let rest = body.get(2 + 32 + 1 + session_id + 2 + 1..)?;
-    let (extensions, _) = extensions(rest);
+    // Read by ourselves: the crate knows no version of DTLS, and takes one extension for another.
+    let mut reader = Reader::new(body);
+    let version = Version(reader.u16_be()?);
+    let random: [u8; 32] = reader.take_array()?;
+    let session_id = usize::from(reader.u8()?);
+    reader.take(session_id).filter(|id| id.len() <= 32)?;
+    let cipher = CipherSuite(reader.u16_be()?);
+    let _compression = reader.u8()?;
+    let (extensions, _) = extensions(reader.rest());
     let chosen = find(&extensions, ExtensionType::SUPPORTED_VERSIONS)
         .and_then(|body| Reader::new(body).u16_be());
     Some(ServerHello {
-        version: Version(chosen.unwrap_or(hello.version.0)),
-        cipher: CipherSuite(hello.cipher.0),
+        version: Version(chosen.unwrap_or(version.0)),
+        cipher,
         alpn: alpn_list(find(&extensions, ExtensionType::ALPN)).next(),
-        retry: hello.random == RETRY_RANDOM,
+        retry: random == RETRY_RANDOM,
+        psk: find(&extensions, ExtensionType::PRE_SHARED_KEY).is_some(),
     })
 }
 
@@ -286,6 +341,7 @@ fn draft_server_hello(body: &[u8]) -> Option<ServerHello<'_>> {
         cipher,
         alpn: None,
         retry: false,
+        psk: false,
     })
 }
 

@@ -11,8 +11,8 @@
 //! reassembly, extensions and GREASE are our own, as that crate reads a message in one record only, and stops in silence
 //! at the first extension it dislikes, which would let a broken server name hide the ALPN behind it.
 //!
-//! *Left out*: everything encrypted, the drafts of TLS 1.3 before 18, SSL 2.0 beyond the client's hello, DTLS records,
-//! compressed certificates, the check of any signature or chain.
+//! *Left out*: everything encrypted, the drafts of TLS 1.3 before 18, SSL 2.0 beyond the client's hello, DTLS records
+//! (see [`crate::dtls`]), compressed certificates, the check of any signature or chain.
 //!
 //! *When it fails*: octets that are no record, a hello over 64 KiB, a hello that is not readable to the end of its
 //! compression methods. A chain of certificates over 64 KiB is passed over. A fault in the extensions is no failure: what stands before it is handed out.
@@ -44,11 +44,12 @@ pub use ech::EncryptedHello;
 pub use extension::{Extension, ExtensionType, MAX_PROTOCOLS, MAX_SERVER_NAME, escaped, is_grease};
 pub use fingerprint::Ja4Transport;
 pub use message::{
-    CipherSuite, ClientHello, HandshakeType, MAX_MESSAGE, RawMessage, ServerHello, Version,
-    client_hello, first_certificate, handshake_message, server_hello,
+    CipherSuite, ClientHello, HandshakeType, MAX_MESSAGE, RawMessage, Resumption, ServerHello,
+    Version, client_hello, first_certificate, handshake_message, server_hello,
 };
 pub use record::{
-    ContentType, Fragment, MAX_RECORD, RECORD_HEADER, RecordHeader, Records, opening, record_header,
+    ContentType, Fragment, MAX_BEFORE, MAX_RECORD, RECORD_HEADER, RecordHeader, Records, embedded,
+    opening, record_header,
 };
 pub use session::{Message, Session};
 pub use sslv2::{Sslv2ClientHello, sslv2_client_hello};

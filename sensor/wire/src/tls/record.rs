@@ -103,6 +103,51 @@ pub fn opening(input: &[u8]) -> Step<HandshakeType> {
     }
 }
 
+/// Where in a segment a ClientHello begins that stands behind something else: a preamble that was sent with it, or the
+/// header of a protocol that wraps records into its own packets, as MS-TDS does.
+///
+/// The test is stricter than [`opening`], as octets anywhere may look like a record: record, message and session id agree
+/// in their lengths, and so does the list of cipher suites. A hello at the very start is no find. The first
+/// [`MAX_BEFORE`] octets are looked at.
+#[must_use]
+pub fn embedded(segment: &[u8]) -> Option<usize> {
+    let before = segment.get(..MAX_BEFORE).unwrap_or(segment);
+    let mark = ContentType::HANDSHAKE.0;
+    let mut places = before.iter().enumerate().skip(1);
+    places
+        .find(|&(place, &octet)| {
+            octet == mark
+                && segment
+                    .get(place..)
+                    .is_some_and(|rest| is_hello(rest).is_some())
+        })
+        .map(|(place, _)| place)
+}
+
+/// A ClientHello whose start is whole up to its cipher suites, the only message of its first record or cut over several.
+fn is_hello(input: &[u8]) -> Option<()> {
+    let mut reader = Reader::new(input);
+    let (kind, version) = (reader.u8()?, reader.u16_be()?);
+    let record = usize::from(reader.u16_be()?);
+    let (message, length) = (reader.u8()?, usize::try_from(reader.u24_be()?).ok()?);
+    let hello = reader.u16_be()?;
+    reader.take(32)?;
+    let session_id = usize::from(reader.u8()?);
+    reader.take(session_id)?;
+    let ciphers = usize::from(reader.u16_be()?);
+    let rest = HELLO_LEAST + session_id + ciphers;
+    let fits = kind == ContentType::HANDSHAKE.0
+        && matches!(version, 0x0300..=0x0303)
+        && HandshakeType(message) == HandshakeType::CLIENT_HELLO
+        && record == length + 4
+        && matches!(hello, 0x0300..=0x0303)
+        && matches!(session_id, 0 | 32)
+        && ciphers > 0
+        && ciphers % 2 == 0
+        && rest <= length;
+    fits.then_some(())
+}
+
 /// Whether these are the first octets of a hello.
 fn plausible(start: &[u8]) -> Result<(), &'static str> {
     let mut reader = Reader::new(start);
@@ -209,6 +254,12 @@ impl Records {
     }
 }
 
+/// Octets before a hello that are looked at: preambles are lines or short packets.
+pub const MAX_BEFORE: usize = 256;
+
+/// A hello without session id and cipher suites: version, random, the lengths of both, one compression method.
+const HELLO_LEAST: usize = 2 + 32 + 1 + 2 + 2;
+
 /// Octets of a record header.
 pub const RECORD_HEADER: usize = 5;
 
@@ -221,6 +272,7 @@ mod tests {
 
     use super::*;
     use crate::testing::assert_same_however_cut;
+    use crate::tls::samples;
 
     #[test]
     fn reads_a_record_header_however_cut() {
@@ -281,6 +333,28 @@ mod tests {
         .concat();
         assert_same_however_cut(opening, &input);
         assert_eq!(opening(&input), Step::Done(HandshakeType::CLIENT_HELLO, 0));
+    }
+
+    #[test]
+    fn finds_a_hello_behind_a_preamble_in_the_same_segment() {
+        let hello = samples::flight(HandshakeType::CLIENT_HELLO, &samples::chrome("a.example"));
+        for before in [
+            &b"STARTTLS\r\n"[..],
+            &[0x12, 1, 0, 200, 0, 0, 0, 0], // the header of MS-TDS
+            &[22, 3, 1, 0, 9, 1, 0, 0, 5, 3, 3], // looks like a record
+            &[22; 250],
+        ] {
+            let segment = [before, &hello].concat();
+            assert_eq!(embedded(&segment), Some(before.len()), "{before:?}");
+            // Up to the list of cipher suites it has to be whole.
+            assert_eq!(embedded(&segment[..before.len() + 40]), None);
+        }
+        assert_eq!(embedded(&hello), None);
+        let far = [&[0; 256][..], &hello].concat();
+        assert_eq!(embedded(&far), None);
+        let mut wrong = [b"x", &hello[..]].concat();
+        wrong[5] ^= 1; // length of the record
+        assert_eq!(embedded(&wrong), None);
     }
 
     #[test]

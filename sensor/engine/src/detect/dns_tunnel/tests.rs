@@ -3,7 +3,8 @@ use std::net::Ipv4Addr;
 use super::*;
 use crate::home::HomeNetworks;
 use crate::observation::{
-    DnsRcode, DnsType, Endpoint, FlowRef, Frames, Key, Oriented, Side, Transport, VlanTags,
+    DnsRcode, DnsTransport, DnsType, Endpoint, FlowRef, Frames, Key, Oriented, Side, Transport,
+    VlanTags,
 };
 
 /// The ids found by questions of these types, all answered without error.
@@ -48,7 +49,7 @@ fn fact(qtype: u16, query: &str) -> Observation {
             qtype: DnsType(qtype),
             rcode: Some(DnsRcode(0)),
             answers: Vec::new(),
-            transport: Transport::Udp,
+            transport: DnsTransport::Udp,
             client: Side::Originator,
             service: NameService::Dns,
             addresses: Vec::new(),

@@ -1,10 +1,10 @@
 use terrier_wire::testing::in_pieces;
-use terrier_wire::tls::ContentType;
 use terrier_wire::tls::samples::{self, flight, message, records};
+use terrier_wire::tls::{ContentType, HandshakeType};
 
 use super::super::Session as _;
 use super::*;
-use crate::observation::{Endpoint, FlowRef, Observation, Oriented, VlanTags};
+use crate::observation::{Ech, Endpoint, Fact, FlowRef, Observation, Oriented, Resume, VlanTags};
 
 const CLIENT: Side = Side::Originator;
 const SERVER: Side = Side::Responder;
@@ -37,7 +37,7 @@ struct Driven {
 impl Driven {
     fn new() -> Self {
         Self {
-            session: Session::default(),
+            session: Session::inside(None),
             flow: flow(),
             frame: 0,
             out: Vec::new(),
@@ -75,8 +75,15 @@ impl Driven {
                     "server {} {} {}",
                     server.version,
                     server.cipher,
-                    server.certificate.as_ref().map_or("-", |c| &c.not_after)
+                    match &server.certificate {
+                        Some(certificate) => &certificate.not_after,
+                        None if server.resumed => "resumed",
+                        None => "-",
+                    }
                 ),
+                Fact::TlsClientCertificate(client) => {
+                    format!("client shows {}", client.certificate.subject)
+                }
                 other => format!("{other:?}"),
             };
             format!("{text} {:?}", seen.frames.numbers)
@@ -219,24 +226,24 @@ fn tells_the_same_however_the_octets_are_cut() {
 
 #[test]
 fn tells_a_server_without_certificate_at_what_follows_its_hello() {
-    let wanted = format!("server 1.2 {SUITE} - [1]");
-    for (others, cut) in [(&[4][..], 9), (&[12], 9), (&[14], 9)] {
+    for (others, certificate) in [(&[4][..], "resumed"), (&[12], "-"), (&[14], "-")] {
         let mut driven = Driven::new();
         let octets = server_1_2(others);
         // The type of the next message is enough.
-        driven.feed(SERVER, &octets[..octets.len() - cut]);
-        assert_eq!(driven.told(), [wanted.as_str()], "{others:?}");
+        driven.feed(SERVER, &octets[..octets.len() - 9]);
+        let wanted = format!("server 1.2 {SUITE} {certificate} [1]");
+        assert_eq!(driven.told(), [wanted], "{others:?}");
     }
     for following in [CHANGE_CIPHER_SPEC, APPLICATION_DATA] {
         let mut driven = Driven::new();
         driven.feed(SERVER, &[&server_1_2(&[]), following].concat());
-        assert_eq!(driven.told(), [wanted.as_str()]);
+        assert_eq!(driven.told(), [format!("server 1.2 {SUITE} resumed [1]")]);
     }
     let mut driven = Driven::new();
     driven.feed(SERVER, &server_1_2(&[]));
     assert_eq!(driven.told(), [""; 0]);
     driven.end();
-    assert_eq!(driven.told(), [wanted.as_str()]);
+    assert_eq!(driven.told(), [format!("server 1.2 {SUITE} - [1]")]);
 }
 
 #[test]
@@ -305,7 +312,7 @@ fn counts_a_violation_of_a_side_that_spoke_tls() {
 #[test]
 fn waits_for_the_other_side_no_longer_than_its_bound() {
     let mut driven = Driven::new();
-    driven.feed(CLIENT, &client_hello());
+    driven.feed(CLIENT, &[&client_hello(), CHANGE_CIPHER_SPEC].concat());
     let piece = [0; 1400];
     let mut packets = 0;
     while driven.feed(CLIENT, &piece) == Progress::More(1400) {
@@ -330,4 +337,83 @@ fn a_side_that_sends_both_hellos_gives_the_first() {
     let mut driven = Driven::new();
     driven.feed(CLIENT, &[client_hello(), server_1_3()].concat());
     assert_eq!(driven.told(), [format!("{CLIENT_TOLD} [1]")]);
+}
+
+#[test]
+fn tells_the_certificate_that_a_client_shows_when_it_is_asked() {
+    let client = [
+        message(
+            HandshakeType::CERTIFICATE,
+            &samples::certificate(&[samples::CERTIFICATE]),
+        ),
+        message(HandshakeType::CLIENT_KEY_EXCHANGE, &[7; 33]),
+    ]
+    .concat();
+    let client = records(ContentType::HANDSHAKE, &client, 1 << 14);
+    let mut driven = Driven::new();
+    driven.feed(CLIENT, &client_hello());
+    let server = driven.feed(SERVER, &server_1_2(&[11, 12, 13, 14]));
+    assert!(matches!(server, Progress::More(_)));
+    assert_eq!(driven.feed(CLIENT, &client), Progress::Finished);
+    assert_eq!(
+        driven.told(),
+        [
+            format!("{CLIENT_TOLD} [1]"),
+            format!("server 1.2 {SUITE} 2036-11-21T04:02:04Z [2]"),
+            "client shows CN=WIN-TEST,O=Example\\, Inc.,C=CH [1, 3]".to_owned(),
+        ]
+    );
+    // A client that was not asked is not waited for.
+    let mut driven = Driven::new();
+    driven.feed(CLIENT, &client_hello());
+    let server = driven.feed(SERVER, &server_1_2(&[11, 12, 14]));
+    assert_eq!(server, Progress::Finished);
+    // Of a capture of the client's side alone.
+    let mut driven = Driven::new();
+    driven.feed(CLIENT, &[client_hello(), client].concat());
+    assert_eq!(driven.told().len(), 2);
+}
+
+#[test]
+fn tells_a_second_hello_only_when_it_differs() {
+    let other = samples::client_hello(0x0303, &[0x1301], Some(&[samples::sni("a.example")]));
+    let other = flight(HandshakeType::CLIENT_HELLO, &other);
+    let mut driven = Driven::new();
+    for hello in [&client_hello(), &client_hello(), &other, &other] {
+        driven.feed(CLIENT, hello);
+    }
+    driven.feed(SERVER, &server_1_3());
+    assert_eq!(
+        driven.told(),
+        [
+            format!("{CLIENT_TOLD} [1]"),
+            "client 1.2 a.example [1, 2, 3]".to_owned(),
+            "server 1.3 TLS_AES_128_GCM_SHA256 - [5]".to_owned(),
+        ]
+    );
+}
+
+#[test]
+fn tells_how_a_session_is_resumed() {
+    let offers = |extensions: &[samples::SampleExtension]| {
+        let body = samples::client_hello(0x0303, &[47], Some(extensions));
+        let mut driven = Driven::new();
+        driven.feed(CLIENT, &flight(HandshakeType::CLIENT_HELLO, &body));
+        match &driven.out[0].fact {
+            Fact::Tls(tls) => tls.resume,
+            _ => panic!("no client"),
+        }
+    };
+    assert_eq!(offers(&[(35, vec![])]), None);
+    assert_eq!(offers(&[(35, vec![1])]), Some(Resume::Ticket));
+    assert_eq!(offers(&[(35, vec![1]), (41, vec![0])]), Some(Resume::Psk));
+    // TLS 1.3 takes a key of the client.
+    let psk = [(43, vec![3, 4]), (41, vec![0, 0])];
+    let hello = samples::server_hello(0x0303, [7; 32], 0x1301, Some(&psk));
+    let mut driven = Driven::new();
+    driven.feed(SERVER, &flight(HandshakeType::SERVER_HELLO, &hello));
+    assert_eq!(
+        driven.told(),
+        ["server 1.3 TLS_AES_128_GCM_SHA256 resumed [1]"]
+    );
 }

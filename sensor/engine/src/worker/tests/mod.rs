@@ -272,6 +272,45 @@ fn finds_tls_behind_a_preamble_of_both_sides() {
 }
 
 #[test]
+fn finds_tls_behind_a_line_that_could_open_something_else() {
+    // The first two letters of NoMachine's banner may be the length of a DNS message.
+    let mut tcp = Tcp::open(4000);
+    tcp.say(0, b"NXSH-8.10.1\n")
+        .say(1, b"NXD-8.10.1\n")
+        .say(0, &hello());
+    assert_eq!(protocols(&run(&tcp.frames).0), ["tls"]);
+}
+
+#[test]
+fn finds_tls_in_the_segment_of_its_preamble() {
+    for greeting in [&b"J\x00\x00\x00\x0a5.5.5-10.11\x00"[..], b""] {
+        let mut tcp = Tcp::open(3306);
+        tcp.say(1, greeting);
+        let request = [0x20, 0, 0, 1, 0x05, 0xae, 0x03, 0, 0, 0, 0, 1];
+        tcp.say(0, &[&request, &hello()[..]].concat());
+        assert_eq!(protocols(&run(&tcp.frames).0), ["tls"]);
+    }
+}
+
+#[test]
+fn finds_dtls_behind_stun_on_the_same_ports() {
+    use terrier_wire::{dtls, tls};
+    let mut stun = vec![0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42];
+    stun.extend([7; 12]);
+    let body = dtls::samples::client_hello("a.example", &[]);
+    let hello = dtls::samples::datagram(tls::HandshakeType::CLIENT_HELLO, &body, 0);
+    let ports = (40_000, 40_001);
+    let frames: Vec<_> = [&stun, &stun, &hello, &stun]
+        .into_iter()
+        .zip(0..)
+        .map(|(payload, at)| udp(200 * at, CLIENT, SERVER, ports, payload))
+        .collect();
+    let (facts, counters) = run(&frames);
+    assert_eq!(protocols(&facts), ["stun", "dtls"]);
+    assert_eq!(counters.sessions["stun"], 1);
+}
+
+#[test]
 fn finds_what_a_proxy_carries_however_it_is_cut() {
     let answer = b"HTTP/1.1 200 Connection established\r\n\r\n";
     for size in [1, 2, 7, 1000] {
