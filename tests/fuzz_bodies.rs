@@ -112,6 +112,34 @@ fn laws_of_tls_hold_for_real_conversations() {
 }
 
 #[test]
+fn laws_of_vpns_hold_for_real_datagrams_and_streams() {
+    let datagrams = datagrams();
+    let streams: Vec<_> = conversations()
+        .into_iter()
+        .flat_map(|turns| both_sides(&turns))
+        .collect();
+    check(fuzzing::ike, datagrams.iter().cloned());
+    check(
+        fuzzing::marks,
+        datagrams.iter().cloned().chain(streams.iter().cloned()),
+    );
+    // The size of the pieces.
+    check(
+        fuzzing::openvpn,
+        streams.iter().map(|octets| [&[7], &octets[..]].concat()),
+    );
+    // Who sends and how long it is, before each of two datagrams.
+    let pairs = datagrams.windows(2).map(|pair| {
+        let framed = |side: u8, octets: &[u8]| {
+            let octets = &octets[..octets.len().min(255)];
+            [&[side, octets.len() as u8], octets].concat()
+        };
+        [framed(1, &pair[0]), framed(0, &pair[1])].concat()
+    });
+    check(fuzzing::wireguard, pairs);
+}
+
+#[test]
 fn laws_of_http2_hold_for_real_conversations() {
     // Whatever a side says may follow the preface.
     const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";

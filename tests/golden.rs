@@ -28,7 +28,7 @@ macro_rules! folders {
 
 folders!(
     benign, dtls, encap, hosts, http2, ngrok, proxy, quic, rdp, remote, ssh, stun, tls, tunnels,
-    vnc, websocket
+    vnc, vpn, websocket
 );
 
 #[test]

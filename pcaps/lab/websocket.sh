@@ -145,7 +145,7 @@ http2_upgrade() {
 }
 scenario http2/doh http2_doh http2/doh.pcapng \
     'dig on 10.20.0.21 asks dnsdist at 198.51.100.53:80 over HTTP/2 in clear, by POST and by GET; curl asks it by POST over HTTP/1.' \
-    later:dns.doh
+    dns.doh
 http2_doh() {
     host pc21 10.20.0.21
     host doh 198.51.100.53

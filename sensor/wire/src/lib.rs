@@ -17,6 +17,9 @@
 //! | [`quic`] | the hello in QUIC Initial packets |
 //! | [`rfb`] | the handshake of RFB (VNC) |
 //! | [`rdp`] | the clear part of RDP: X.224, negotiation, MCS |
+//! | [`wireguard`], [`openvpn`], [`ike`], [`tailscale`], [`zerotier`], [`nebula`], [`n2n`], [`tinc`], [`softether`], [`pptp`], [`l2tp`], [`anyconnect`] | what VPNs show in clear |
+//! | [`dnscrypt`] | answers of DNSCrypt |
+//! | [`icmp_tunnel`] | what tools put into ICMP's echo |
 //! | [`ssh`] | identification and key exchange of SSH, hassh |
 //! | [`socks`] | what a client asks of a SOCKS proxy, and its answer |
 //! | [`dtls`] | the same over datagrams |
@@ -34,20 +37,29 @@
     clippy::panic
 )]
 
+pub mod anyconnect;
 mod base64;
 mod checksum;
 pub mod decap;
 pub mod dhcp;
 pub mod dns;
+pub mod dnscrypt;
 pub mod dtls;
 pub mod frp;
 pub mod fuzzing;
 pub mod http;
 pub mod http2;
+pub mod icmp_tunnel;
+pub mod ike;
+pub mod l2tp;
 pub mod link;
+pub mod n2n;
+pub mod nebula;
 pub mod net;
 pub mod netbios;
 pub mod nomachine;
+pub mod openvpn;
+pub mod pptp;
 pub mod quic;
 pub mod radmin;
 pub mod rathole;
@@ -58,18 +70,23 @@ pub mod rfb;
 pub mod rsh;
 pub mod rustdesk;
 pub mod socks;
+pub mod softether;
 pub mod ssh;
 mod step;
 pub mod stun;
+pub mod tailscale;
 pub mod teamviewer;
 pub mod telnet;
+pub mod tinc;
 pub mod tls;
 pub mod transport;
 pub mod websocket;
+pub mod wireguard;
 pub mod x11;
 pub mod xdmcp;
 pub mod xpra;
 pub mod yamux;
+pub mod zerotier;
 
 pub use checksum::{Checksum, checksum};
 pub use reader::Reader;

@@ -3,12 +3,16 @@
 //! A detection reads facts and signatures only, so it is tested without a packet. One file each; its page says what it
 //! sees, why it matters, what also looks like this.
 
+mod dns_tunnel;
+mod encrypted_dns;
 mod kind;
+mod of_client;
 mod proxy;
 mod rdp;
 mod severity;
 mod ssh;
 mod tool;
+mod tor;
 mod vnc;
 
 use std::borrow::Cow;
@@ -29,6 +33,9 @@ pub(crate) fn all(signatures: Arc<Signatures>) -> Vec<Box<dyn Detection>> {
         Box::new(tool::Tools::new(Arc::clone(&signatures))),
         Box::new(vnc::Vnc),
         Box::new(rdp::Rdp::default()),
+        Box::new(tor::Tor),
+        Box::new(encrypted_dns::EncryptedDns),
+        Box::new(dns_tunnel::DnsTunnels::default()),
         Box::new(ssh::Ssh),
         Box::new(proxy::Proxy::new(signatures)),
     ]

@@ -61,6 +61,8 @@ pub(crate) enum Reading {
     Known(Mark),
     /// It is sure, and so many octets were read: what follows on both sides is another protocol from its first octet.
     Carries(usize, Mark),
+    /// Enough was seen, and nothing found.
+    Over,
     /// It is not this protocol after all, and the flow is given up.
     Refused(&'static str),
     /// It is not this protocol after all: over UDP the datagrams that follow are looked at anew. For machines that begin
@@ -166,6 +168,7 @@ impl<M: Marked> super::Session for Session<M> {
                 self.say(mark, emit);
                 Progress::Carries(used)
             }
+            Reading::Over => Progress::Finished,
             Reading::Refused(why) => Progress::Violated(why),
             Reading::Mistaken if emit.flow().transport == Transport::Tcp => Progress::Finished,
             Reading::Mistaken => Progress::Carries(octets.len()),

@@ -1,16 +1,26 @@
 //! Protocol sessions: ordered octets of a flow in, observations out. The registry is [`ALL`].
 
+mod anyconnect;
 mod dhcp;
 mod dns;
+mod dnscrypt;
 mod dtls;
 mod emit;
 mod exchange;
 mod frp;
 mod http;
 mod http2;
+mod icmp_tunnel;
+mod ike;
+mod ipsec;
+mod l2tp;
 mod marks;
+mod n2n;
+mod nebula;
 mod netbios;
 mod nomachine;
+mod openvpn;
+mod pptp;
 mod quic;
 mod radmin;
 mod rathole;
@@ -22,18 +32,23 @@ mod rfb;
 mod rsh;
 mod rustdesk;
 mod socks;
+mod softether;
 mod ssdp;
 mod ssh;
 mod stun;
+mod tailscale;
 mod talk;
 mod teamviewer;
 mod telnet;
+mod tinc;
 mod tls;
 mod websocket;
+mod wireguard;
 mod x11;
 mod xdmcp;
 mod xpra;
 mod yamux;
+mod zerotier;
 
 use std::num::NonZeroU8;
 
@@ -112,12 +127,36 @@ pub(crate) const ALL: &[Protocol] = &[
     teamviewer::OVER_UDP,
     rustdesk::OVER_UDP,
     xdmcp::PROTOCOL,
+    dnscrypt::OVER_TCP,
+    dnscrypt::OVER_UDP,
+    wireguard::PROTOCOL,
+    tailscale::DISCO,
+    tailscale::DERP,
+    openvpn::OVER_TCP,
+    openvpn::OVER_UDP,
+    // Its DTLS has a version of its own.
+    anyconnect::PROTOCOL,
     stun::OVER_UDP,
     dtls::PROTOCOL,
     rdp_udp::PROTOCOL,
+    // ESP in UDP has no mark: after STUN, which may have its port.
+    ike::PROTOCOL,
+    ipsec::ESP,
+    icmp_tunnel::OVER_ICMP,
+    icmp_tunnel::OVER_ICMP6,
+    pptp::PROTOCOL,
+    l2tp::PROTOCOL,
+    tinc::PROTOCOL,
+    zerotier::PROTOCOL,
+    nebula::PROTOCOL,
+    n2n::PROTOCOL,
+    softether::PROTOCOL,
     ssdp::PROTOCOL,
     dhcp::PROTOCOL,
     netbios::PROTOCOL,
+    // Guesses: after everything that knows.
+    openvpn::SCRAMBLED_TCP,
+    openvpn::SCRAMBLED_UDP,
 ];
 
 /// The place of a protocol in the registry, from 1.

@@ -8,6 +8,9 @@ mod dtls;
 mod hosts;
 mod http;
 mod http2;
+mod ike;
+mod marks;
+mod openvpn;
 mod quic;
 mod rdp;
 mod rdpudp;
@@ -18,6 +21,7 @@ mod ssh;
 mod stun;
 mod tls;
 mod websocket;
+mod wireguard;
 
 pub use decap::decap;
 pub use dns::dns;
@@ -25,6 +29,9 @@ pub use dtls::dtls;
 pub use hosts::hosts;
 pub use http::http;
 pub use http2::http2;
+pub use ike::ike;
+pub use marks::marks;
+pub use openvpn::openvpn;
 pub use quic::quic;
 pub use rdp::rdp;
 pub use rdpudp::rdpudp;
@@ -34,6 +41,23 @@ pub use socks::socks;
 pub use ssh::ssh;
 pub use stun::stun;
 pub use tls::tls;
+pub use wireguard::wireguard;
+
+/// Cuts octets into datagrams: before each two octets, the lowest bit of the first says who sends (1 the originator), the
+/// second how long it is.
+fn datagrams(mut data: &[u8]) -> impl Iterator<Item = (crate::Side, &[u8])> {
+    std::iter::from_fn(move || {
+        let ([side, length], rest) = data.split_first_chunk::<2>()?;
+        let (datagram, rest) = rest.split_at(rest.len().min(usize::from(*length)));
+        data = rest;
+        let side = if side & 1 == 1 {
+            crate::Side::Originator
+        } else {
+            crate::Side::Responder
+        };
+        Some((side, datagram))
+    })
+}
 
 /// Feeds the parts of `data` to a session as the engine does: behind the first octet, which is not fed, each part behind a
 /// `0xff` is of the other side. `feed` answers how many octets it consumed, or `None` at the end.
