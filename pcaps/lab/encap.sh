@@ -162,11 +162,11 @@ scenario encap/teredo 'encap_six teredo teredo.example.org teredo -d udp.port==3
 
 scenario encap/pptp 'encap_four pptp pptp.example.org "gre && ppp"' encap/pptp.pcapng \
     "The data of PPTP without encryption and without its control connection: curl on 10.20.0.21 reads https://pptp.example.org/." \
-    later:vpn.pptp
+    vpn.pptp
 
 scenario encap/l2tp 'encap_four l2tp l2tp.example.org l2tp' encap/l2tp.pcapng \
     "The data of L2TP without IPsec and without its control messages: curl on 10.20.0.21 reads https://l2tp.example.org/." \
-    later:vpn.l2tp
+    vpn.l2tp
 
 # ---------------------------------------------------------------- several at once
 
