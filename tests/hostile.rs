@@ -4,8 +4,10 @@
 //! `TERRIER_HOSTILE_CASES` sets how many cases are tried (they begin with number `TERRIER_HOSTILE_FROM`), and with
 //! `TERRIER_CORPUS` the captures there are used too. A case that fails is named by its number.
 
+mod cost;
 mod engine;
 mod mutate;
+mod packets;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
