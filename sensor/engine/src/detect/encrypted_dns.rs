@@ -150,7 +150,10 @@ fn hello(fact: &Observation, hello: &Hello<'_>) -> Option<Sign> {
         ));
     }
     let name = hello.name?;
-    if SOFTWARE.contains(&&*name.to_ascii_lowercase()) {
+    if SOFTWARE
+        .iter()
+        .any(|known| name.eq_ignore_ascii_case(known))
+    {
         let because = "clients of DNSCrypt fetch updates and lists of resolvers there";
         return Some(Sign {
             grade: Grade::Name,
@@ -196,12 +199,14 @@ fn certificate(dns: &DnsTransaction) -> Option<Sign> {
     if dns.service != NameService::Dns {
         return None;
     }
-    let query = dns.query.to_ascii_lowercase();
-    let because = if query.starts_with(CERTIFICATE) || PROVIDERS.contains(&&*query) {
-        "the certificate of a DNSCrypt resolver"
-    } else {
+    let query = &dns.query;
+    let head = query.get(..CERTIFICATE.len())?;
+    let by_rule = head.eq_ignore_ascii_case(CERTIFICATE);
+    let of_provider = |provider: &&str| query.eq_ignore_ascii_case(provider);
+    if !(by_rule || head.starts_with('2') && PROVIDERS.iter().any(of_provider)) {
         return None;
-    };
+    }
+    let because = "the certificate of a DNSCrypt resolver";
     Some(Sign {
         kind: &DNSCRYPT,
         client: dns.client,
@@ -234,10 +239,19 @@ fn finding(fact: &Observation, sign: Sign, around: &Around<'_>) -> Finding {
 
 /// Whether a name is one of [`RESOLVERS`] or below one.
 fn is_resolver(name: &str) -> bool {
-    let name = name.trim_end_matches('.').to_ascii_lowercase();
+    let name = name.trim_end_matches('.').as_bytes();
+    let last = name.last().map(u8::to_ascii_lowercase);
     RESOLVERS.iter().any(|resolver| {
-        name.strip_suffix(resolver)
-            .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+        let resolver = resolver.as_bytes();
+        // Most names differ in their last letters: that is seen without a walk.
+        last.as_ref() == resolver.last()
+            && name
+                .len()
+                .checked_sub(resolver.len())
+                .and_then(|border| name.split_at_checked(border))
+                .is_some_and(|(rest, end)| {
+                    end.eq_ignore_ascii_case(resolver) && matches!(rest.last(), None | Some(b'.'))
+                })
     })
 }
 
