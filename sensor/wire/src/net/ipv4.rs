@@ -102,6 +102,10 @@ const HEADER: usize = 20;
 mod tests {
     use super::*;
 
+    fn packet(octets: &[u8]) -> Result<Ip<'_>, Undecoded> {
+        crate::net::packet(crate::link::EtherType::IPV4, octets)
+    }
+
     fn header(total_len: u16, fragment: u16) -> Vec<u8> {
         [
             &[0x45, 0][..],

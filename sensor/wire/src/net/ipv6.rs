@@ -100,6 +100,10 @@ const SHIM6: u8 = 140;
 mod tests {
     use super::*;
 
+    fn packet(octets: &[u8]) -> Result<Ip<'_>, Undecoded> {
+        crate::net::packet(crate::link::EtherType::IPV6, octets)
+    }
+
     fn header(next: u8, payload: &[u8]) -> Vec<u8> {
         let length = u16::try_from(payload.len()).unwrap().to_be_bytes();
         [
