@@ -70,8 +70,8 @@ impl Detection for EncryptedDns {
                 name: None,
                 reason: Reason::new("flow.protocol", "dnscrypt", "a resolver's answer"),
             }),
-            Fact::Dns(dns) => certificate(dns),
-            _ => None,
+            Fact::Dns(dns) if asks_for_certificate(dns) => Some(certificate(dns)),
+            _ => return,
         };
         found.extend(sign.map(|sign| finding(fact, sign, around)));
     }
@@ -194,26 +194,26 @@ fn is_question(method: &str, uri: &str) -> bool {
         }
 }
 
-/// A look-up of a DNSCrypt resolver's certificate, or of what its clients ask for.
-fn certificate(dns: &DnsTransaction) -> Option<Sign> {
-    if dns.service != NameService::Dns {
-        return None;
-    }
-    let query = &dns.query;
-    let head = query.get(..CERTIFICATE.len())?;
-    let by_rule = head.eq_ignore_ascii_case(CERTIFICATE);
-    let of_provider = |provider: &&str| query.eq_ignore_ascii_case(provider);
-    if !(by_rule || head.starts_with('2') && PROVIDERS.iter().any(of_provider)) {
-        return None;
-    }
+/// A look-up of a DNSCrypt resolver's certificate, which its clients ask for first.
+fn asks_for_certificate(dns: &DnsTransaction) -> bool {
+    let Some(head) = dns.query.get(..CERTIFICATE.len()) else {
+        return false;
+    };
+    let of_provider = |provider: &&str| dns.query.eq_ignore_ascii_case(provider);
+    dns.service == NameService::Dns
+        && head.starts_with('2')
+        && (head.eq_ignore_ascii_case(CERTIFICATE) || PROVIDERS.iter().any(of_provider))
+}
+
+fn certificate(dns: &DnsTransaction) -> Sign {
     let because = "the certificate of a DNSCrypt resolver";
-    Some(Sign {
+    Sign {
         kind: &DNSCRYPT,
         client: dns.client,
         grade: Grade::Name,
         name: None,
-        reason: Reason::new("dns.query", query, because),
-    })
+        reason: Reason::new("dns.query", &dns.query, because),
+    }
 }
 
 fn finding(fact: &Observation, sign: Sign, around: &Around<'_>) -> Finding {
