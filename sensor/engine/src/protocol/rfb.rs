@@ -89,7 +89,7 @@ impl Session {
 
     fn tell(&mut self, emit: &mut Emit<'_>) {
         if let Some(fact) = self.record.take().and_then(Record::finish) {
-            emit.fact(&self.frames, Fact::Rfb(fact));
+            emit.fact(&self.frames, Fact::Rfb(Box::new(fact)));
         }
     }
 

@@ -68,7 +68,7 @@ pub(super) struct Inside {
 impl Inside {
     /// Behind an upgrade that `client` asked for.
     pub(super) fn begin(client: Side, agreement: Agreement, emit: &mut Emit<'_>) -> Self {
-        emit.tally().sessions.push(&PROTOCOL);
+        emit.tally().sessions.push(super::place_of(PROTOCOL.name));
         Self::new(client, agreement)
     }
 

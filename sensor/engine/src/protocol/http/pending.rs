@@ -172,7 +172,7 @@ impl Waiting {
         });
         let client = self.http.client;
         let gateway = gateway(&self.http);
-        emit.fact(&self.frames, Fact::Http(self.http));
+        emit.fact(&self.frames, Fact::Http(Box::new(self.http)));
         if let Some(websocket) = websocket {
             emit.fact(&self.frames, Fact::WebSocket(websocket));
         }

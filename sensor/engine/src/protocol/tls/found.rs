@@ -284,7 +284,7 @@ impl Found {
             client: side.other(),
         };
         self.server = Server::Told(side);
-        emit.fact(&self.half(side).frames, Fact::TlsServer(fact));
+        emit.fact(&self.half(side).frames, Fact::TlsServer(Box::new(fact)));
     }
 }
 
