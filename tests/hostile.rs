@@ -4,6 +4,7 @@
 //! `TERRIER_HOSTILE_CASES` sets how many cases are tried (they begin with number `TERRIER_HOSTILE_FROM`), and with
 //! `TERRIER_CORPUS` the captures there are used too. A case that fails is named by its number.
 
+mod bombs;
 mod cost;
 mod engine;
 mod mutate;
