@@ -179,6 +179,7 @@ impl Session {
                 self.client.get_or_insert(from);
                 if let Some(core) = settings.core {
                     let client = RdpClient {
+                        client: from,
                         client_name: Some(core.name).filter(|name| !name.is_empty()),
                         client_build: Some(BuildName(core.build).to_string()),
                         keyboard: Some(KeyboardName(core.keyboard_layout).to_string()),

@@ -282,6 +282,7 @@ impl Found {
             certificate,
             resumed: resumed || choice.psk,
             client: side.other(),
+            inside: self.carrier,
         };
         self.server = Server::Told(side);
         emit.fact(&self.half(side).frames, Fact::TlsServer(Box::new(fact)));
