@@ -193,15 +193,17 @@ fn datagrams() -> Vec<Vec<u8>> {
 }
 
 /// Tries a body with each seed: as it is, its first half, and twice with three octets changed. The changes are the same in
-/// every run.
+/// every run; `TERRIER_FUZZ_ROUNDS` asks for more of them.
 fn check(body: fn(&[u8]), seeds: impl Iterator<Item = Vec<u8>>) {
+    let rounds =
+        std::env::var("TERRIER_FUZZ_ROUNDS").map_or(1, |text| text.parse().expect("a number"));
     let mut random = Lcg(1);
     let mut tried = 0;
     let mut wrong = Vec::new();
     for seed in seeds.filter(|seed| seed.len() > 1) {
         tried += 1;
         let mut variants = vec![seed.clone(), seed[..seed.len() / 2].to_vec()];
-        for _ in 0..2 {
+        for _ in 0..2 * rounds {
             let mut changed = seed.clone();
             for _ in 0..3 {
                 let place = random.next() as usize % changed.len();

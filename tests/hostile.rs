@@ -8,6 +8,7 @@ mod bombs;
 mod cost;
 mod engine;
 mod mutate;
+mod one_sided;
 mod packets;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -160,6 +160,21 @@ pub(crate) fn segment(frame: &Frame) -> Option<(Ends, &[u8])> {
     Some((Ends { from, to }, octets.get(place.payload..place.end)?))
 }
 
+/// Whether a TCP segment or a UDP datagram goes from the lower endpoint of its flow to the higher one.
+pub(crate) fn is_from_low(frame: &Frame) -> Option<bool> {
+    let found = network(frame).filter(|found| [TCP, UDP].contains(&found.protocol))?;
+    let (from, length) = if found.is_v6 { (8, 16) } else { (12, 4) };
+    let end = |nth: usize| {
+        let at = found.ip + from + nth * length;
+        let port = found.start + 2 * nth;
+        Some((
+            frame.octets.get(at..at + length)?,
+            frame.octets.get(port..port + 2)?,
+        ))
+    };
+    Some(end(0)? < end(1)?)
+}
+
 /// The payload of a UDP datagram.
 pub(crate) fn datagram(frame: &Frame) -> Option<&[u8]> {
     let found = network(frame).filter(|found| found.protocol == UDP)?;

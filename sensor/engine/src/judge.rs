@@ -231,7 +231,7 @@ impl Judge {
             Fact::Http(http) => (http.host.as_ref(), NameSource::Http),
             _ => return,
         };
-        if let Some(name) = name
+        if let Some(name) = name.filter(|name| name.len() <= MAX_NAME)
             && (self.flow_names.len() < MAX_FLOW_NAMES || self.flow_names.contains_key(&flow.id))
         {
             self.flow_names
@@ -276,5 +276,7 @@ const MAX_ALERTS: usize = 32_768;
 const MAX_NAMES: usize = 262_144;
 /// Names of inside hosts: a large campus.
 const MAX_HOSTS: usize = 65_536;
+/// A host's name and a port; what is longer is kept by nobody.
+const MAX_NAME: usize = 255 + ":65535".len();
 /// Flows whose server name is kept until they end.
 const MAX_FLOW_NAMES: usize = 262_144;
