@@ -116,7 +116,9 @@ impl Session {
     fn try_alone(&self, from: Side, rest: &[u8]) -> Trial {
         let as_it_is = self.trial_of(from, rest, |_, _| {});
         let is_first_answer = self.handshake.next() == Next::ClientVersion;
-        if as_it_is.handshake.session || !is_first_answer {
+        // A responder that greets is the server: its types and what follows may look like a client's answers, and a reverse
+        // session that nobody opened is worse than one that is missed.
+        if as_it_is.handshake.session || !is_first_answer || from == Side::Responder {
             return as_it_is;
         }
         // Only one greeting was seen; it may have been the client's.
@@ -124,8 +126,7 @@ impl Session {
             handshake.swap_roles(&mut |message| messages.push(message));
             handshake.script.pop();
         });
-        let is_likely =
-            from == Side::Originator && as_it_is.messages.is_empty() && swapped.messages.len() > 1;
+        let is_likely = as_it_is.messages.is_empty() && swapped.messages.len() > 1;
         if swapped.handshake.session || is_likely {
             swapped
         } else {

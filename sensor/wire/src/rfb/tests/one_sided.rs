@@ -57,6 +57,25 @@ fn reads_a_session_from_the_client_alone() {
 }
 
 #[test]
+fn a_responder_that_greets_alone_is_never_the_client() {
+    // VeNCrypt: one type, version 0.2, accepted, the sub-types X509Vnc and TLSVnc, accepted, then records of TLS.
+    let mut hello = vec![0x16, 3, 3, 0, 122];
+    hello.resize(127, 1);
+    let server = [
+        s(BANNER),
+        s(&[1, 19]),
+        s(&[0, 2]),
+        s(&[0, 2, 0, 0, 1, 5, 0, 0, 1, 2]),
+        s(&[1]),
+        s(&hello),
+    ];
+    let messages = hear(&server);
+    assert!(!messages.contains(&Message::Session));
+    let is_swap = |message: &Message| matches!(message, Message::RolesSwapped { .. });
+    assert!(!messages.iter().any(is_swap));
+}
+
+#[test]
 fn is_no_session_for_an_attempt() {
     for attempt in [
         &[s(BANNER), s(&[1, 2]), s(CHALLENGE), s(FAILED)][..],
