@@ -107,6 +107,11 @@ impl super::Session for Session {
         self.progress(0, emit)
     }
 
+    fn held(&self) -> usize {
+        let inside = self.inside.as_ref().map_or(0, |inside| inside.held());
+        self.wire.held() + self.pending.held() + self.dns.held() + inside
+    }
+
     fn end(&mut self, emit: &mut Emit<'_>) {
         self.give_up(emit);
         if let Some(inside) = &mut self.inside {

@@ -121,6 +121,13 @@ impl super::Session for Session {
         self.fault.map_or(Progress::Finished, Progress::Violated)
     }
 
+    fn held(&self) -> usize {
+        match &self.inside {
+            Inside::Tls(tls) => tls.held(),
+            Inside::NotYet | Inside::Over => 0,
+        }
+    }
+
     fn end(&mut self, emit: &mut Emit<'_>) {
         self.tell(emit);
         if let Inside::Tls(mut tls) = std::mem::replace(&mut self.inside, Inside::Over) {

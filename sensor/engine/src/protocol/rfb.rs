@@ -146,6 +146,12 @@ impl super::Session for Session {
         }
     }
 
+    fn held(&self) -> usize {
+        let inner = self.inner.as_ref();
+        let tls = inner.and_then(|inner| inner.session.as_ref());
+        tls.map_or(0, tls::Session::held)
+    }
+
     fn end(&mut self, emit: &mut Emit<'_>) {
         self.finish(emit);
     }

@@ -324,6 +324,13 @@ impl super::Session for Session {
         Progress::Finished
     }
 
+    fn held(&self) -> usize {
+        match &self.inner {
+            Inner::Running(session) => session.held(),
+            Inner::Unseen | Inner::Over => 0,
+        }
+    }
+
     fn end(&mut self, emit: &mut Emit<'_>) {
         let pending = self.binding.pending();
         self.tell(Method::BINDING, pending, emit);

@@ -51,9 +51,13 @@ impl Talk {
         }
     }
 
-    /// Octets kept for the session.
+    /// Octets kept for the session, and by it.
     pub(crate) fn held(&self) -> usize {
-        self.held.iter().map(Held::len).sum()
+        let session = match &self.state {
+            State::Running { session, .. } => session.held(),
+            State::Probing(_) | State::Waiting(_) => 0,
+        };
+        session + self.held.iter().map(Held::len).sum::<usize>()
     }
 
     /// The streams ended: the session says what is pending.

@@ -138,6 +138,11 @@ impl Session for Inside {
         }
     }
 
+    fn held(&self) -> usize {
+        let heads = self.heads.iter().map(Vec::len).sum::<usize>();
+        self.frames.held() + self.talk.held() + heads
+    }
+
     fn end(&mut self, emit: &mut Emit<'_>) {
         emit.within(CARRIER, |emit| self.talk.end(emit));
     }
@@ -175,6 +180,10 @@ impl Session for Late {
             Some(inside) => inside.gap(from, length, emit),
             None => Progress::Finished,
         }
+    }
+
+    fn held(&self) -> usize {
+        self.inside.as_ref().map_or(0, |inside| inside.held())
     }
 
     fn end(&mut self, emit: &mut Emit<'_>) {

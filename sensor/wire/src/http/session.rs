@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::body::Body;
-use super::message::{self, Answer, Framing, MAX_HEAD, Opening, Request};
+use super::message::{self, Answer, Framing, MAX_HEAD, MAX_METHOD, Opening, Request};
 use crate::{Side, Step, Violation, base64};
 
 /// What a session hands out.
@@ -32,8 +32,22 @@ pub struct Session {
     /// The body of each that is a DNS message, as far as it has come.
     dns: [Option<Vec<u8>>; 2],
     answers: Answers,
+    /// The head of each that is not whole yet.
+    partial: [Partial; 2],
     finished: bool,
     carrier: bool,
+}
+
+/// A head that was looked at and is not whole yet. It is looked at again only when what has come since can change the
+/// answer: else a head that trickles in would be read as often as it has octets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Partial {
+    /// How many octets of it there were; 0 for none.
+    octets: usize,
+    /// Whether its first line was among them.
+    line: bool,
+    /// Who was known to ask.
+    client: Option<Side>,
 }
 
 /// What of a request decides how to read on.
@@ -62,6 +76,7 @@ impl Default for Session {
             body: [Body::Over; 2],
             dns: [None, None],
             answers: Answers::Readable,
+            partial: [Partial::default(); 2],
             finished: false,
             carrier: false,
         }
@@ -86,6 +101,12 @@ impl Session {
     #[must_use]
     pub fn is_carrier(&self) -> bool {
         self.carrier
+    }
+
+    /// Octets kept of bodies that are DNS messages.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.dns.iter().flatten().map(Vec::len).sum()
     }
 
     /// Reads the whole messages at the start of `input`; answers how many octets they took.
@@ -120,8 +141,12 @@ impl Session {
                 .body
                 .get_mut(from.index())
                 .is_some_and(|body| body.lose(length));
-        if let Some(dns) = self.dns.get_mut(from.index()) {
+        if let (Some(dns), Some(partial)) = (
+            self.dns.get_mut(from.index()),
+            self.partial.get_mut(from.index()),
+        ) {
             *dns = None;
+            *partial = Partial::default();
         }
         if place_kept || self.finished {
             return;
@@ -165,11 +190,36 @@ impl Session {
         if empty > 0 && self.client.is_some() {
             return Ok(empty);
         }
-        match self.client {
+        let client = self.client;
+        if let Some(partial) = self.partial.get_mut(from.index()) {
+            if partial.client == client && partial.still(input) {
+                partial.octets = input.len();
+                return Ok(0);
+            }
+            *partial = Partial::default();
+        }
+        let used = match client {
             Some(client) if client == from => self.request(from, input, emit),
             Some(_) => self.answer(from, input, emit),
             None => self.first_head(from, input, emit),
+        }?;
+        if used == 0
+            && !self.is_early(from)
+            && let Some(partial) = self.partial.get_mut(from.index())
+        {
+            *partial = Partial {
+                octets: input.len(),
+                line: input.contains(&b'\n'),
+                client,
+            };
         }
+        Ok(used)
+    }
+
+    /// Whether what a side sends need not be a head: it comes before the answer to a CONNECT or an upgrade.
+    fn is_early(&self, from: Side) -> bool {
+        self.client == Some(from)
+            && matches!(self.pending.back(), Some(Kind::Connect | Kind::Upgrade))
     }
 
     /// The first whole head tells the roles. Octets of a side that speaks no HTTP wait until the other side has told.
@@ -296,7 +346,26 @@ impl Session {
     }
 }
 
-/// A whole head, or nothing yet. A head that trickles in is looked at again with each segment: [`MAX_HEAD`] bounds that.
+impl Partial {
+    /// Whether the answer is the same for these octets: the head's and more.
+    fn still(self, input: &[u8]) -> bool {
+        // The first line's beginning may be refused with any octet.
+        if self.octets <= MAX_METHOD + 1 || input.len() >= MAX_HEAD {
+            return false;
+        }
+        if self.line {
+            // The two octets before may be a part of the empty line.
+            let new = input.get(self.octets - 2..).unwrap_or_default();
+            let ends = |line: &[u8]| line.starts_with(b"\n\n") || line.starts_with(b"\n\r\n");
+            !(0..new.len()).any(|at| new.get(at..).is_some_and(ends))
+        } else {
+            let new = input.get(self.octets..).unwrap_or_default();
+            !new.iter().any(u8::is_ascii_control)
+        }
+    }
+}
+
+/// A whole head, or nothing yet.
 fn whole<M>(step: Step<M>) -> Result<Option<(M, usize)>, Violation> {
     match step {
         Step::Done(message, used) => Ok(Some((message, used))),

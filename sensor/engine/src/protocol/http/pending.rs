@@ -31,6 +31,11 @@ impl Pending {
         self.websocket
     }
 
+    /// Octets kept of the requests.
+    pub(super) fn held(&self) -> usize {
+        self.requests.iter().map(Waiting::held).sum()
+    }
+
     /// `head` are the frames of the message.
     pub(super) fn take(
         &mut self,
@@ -103,6 +108,20 @@ impl Waiting {
             wstunnel: request.wstunnel,
             frames,
         }
+    }
+
+    /// Octets kept of it.
+    pub(in crate::protocol) fn held(&self) -> usize {
+        let Http {
+            host,
+            uri,
+            user_agent,
+            upgrade,
+            ..
+        } = &self.http;
+        let texts = [host, user_agent, upgrade];
+        let texts = texts.into_iter().flatten().map(String::len).sum::<usize>();
+        size_of::<Self>() + uri.len() + texts
     }
 
     pub(in crate::protocol) fn is_websocket(&self) -> bool {
