@@ -198,8 +198,9 @@ impl Fragments {
     fn forget(&mut self, at_ns: i64) {
         if self.ages.len() > MAX_AGES {
             let open = &self.open;
-            self.ages
-                .retain(|(key, _, serial)| open.get(key).is_some_and(|open| open.serial == *serial));
+            self.ages.retain(|(key, _, serial)| {
+                open.get(key).is_some_and(|open| open.serial == *serial)
+            });
         }
         while let Some(&(key, since_ns, serial)) = self.ages.front() {
             let crowded = self.open.len() >= MAX_PACKETS || self.octets >= MAX_OCTETS;
@@ -310,7 +311,11 @@ mod tests {
         fragments.add(&ip(b"eight..."), piece(0, 0, true), 0, ONE);
         for id in 1..=20_000 {
             fragments.add(&ip(b"eight..."), piece(id, 0, true), 0, ONE);
-            assert!(fragments.add(&ip(b"tail"), piece(id, 8, false), 0, ONE).is_some());
+            assert!(
+                fragments
+                    .add(&ip(b"tail"), piece(id, 8, false), 0, ONE)
+                    .is_some()
+            );
             assert!(fragments.ages.len() <= MAX_AGES + 1 && fragments.open.len() == 1);
         }
         assert_eq!((fragments.octets, fragments.given_up), (8, 0));
