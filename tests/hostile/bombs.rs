@@ -200,7 +200,7 @@ fn fragments_that_never_make_a_packet_are_bounded() {
     for id in 0..60_000_u16 {
         flow.at_ns += 1000;
         // More fragments follow, at the far end.
-        engine.frame(&flow.ip(0, 17, id, 0x2000 | id % 8000, &[0x41; 800]));
+        engine.frame(&flow.ip(0, 17, id, 0x2000 | (id % 8000), &[0x41; 800]));
     }
     let said = engine.end();
     let given_up = said.counters.fragments_given_up;

@@ -81,12 +81,15 @@ fn feed(turns: &[(usize, Vec<u8>)], fill: &[u8], length: usize, both: bool) {
     }
 }
 
+/// What the sides say in turn.
+type Turns = Vec<(usize, Vec<u8>)>;
+
 /// How conversations begin: up to each change of turns, whole and cut.
-fn openings() -> Vec<(String, Vec<(usize, Vec<u8>)>)> {
+fn openings() -> Vec<(String, Turns)> {
     let mut known = BTreeSet::new();
     let mut all = Vec::new();
     for (name, frames) in super::captures() {
-        let mut open: BTreeMap<Ends, (Ends, Vec<(usize, Vec<u8>)>)> = BTreeMap::new();
+        let mut open: BTreeMap<Ends, (Ends, Turns)> = BTreeMap::new();
         for frame in &frames {
             let Some((ends, octets)) = segments::segment(frame).filter(|(_, it)| !it.is_empty())
             else {

@@ -6,9 +6,7 @@ use std::net::IpAddr;
 use foldhash::fast::FixedState;
 
 use crate::home::HomeNetworks;
-use crate::observation::{
-    Carrier, Certificate, Dhcp, Fact, NameService, NameSource, Observation,
-};
+use crate::observation::{Carrier, Certificate, Dhcp, Fact, NameService, NameSource, Observation};
 
 /// Address to name, bounded. A better source wins, among equals the latest; when it is full the oldest entry goes.
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! HTTP/1 over TCP, on any port, either side as client: one [`Fact::Http`] per request, with the status of its answer;
+//! HTTP/1 over TCP, on any port, either side as client: one [`Http`](crate::observation::Http) per request, with the status of its answer;
 //! the WebSocket or the other protocol behind an upgrade; DNS messages in its bodies; what gateways and tunnels say.
 
 mod pending;

@@ -56,44 +56,44 @@ fn what_waited_for_the_roles_is_read_before_what_follows_the_head_that_tells_the
 #[test]
 fn pairs_requests_and_answers_over_a_kept_connection() {
     check(
-            &[
-                (O, b"POST /a HTTP/1.1\r\nContent-Length: 4\r\n\r\nGET "),
-                (R, b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nHTTP/1.1"),
-                (O, b"\r\nHEAD /b HTTP/1.1\r\n\r\n"),
-                (R, b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"),
-                (O, b"GET /c HTTP/1.1\r\n\r\nGET /d HTTP/1.1\r\n\r\n"),
-                (R, b"HTTP/1.1 304 Not Modified\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"),
-                (O, b"GET /e HTTP/1.1\r\n\r\n"),
-                (R, b"HTTP/1.1 204 No Content\r\n\r\n"),
-            ],
-            &[
-                "POST /a", "200", "HEAD /b", "200", "GET /c", "GET /d", "304", "200", "GET /e",
-                "204",
-            ],
-        );
+        &[
+            (O, b"POST /a HTTP/1.1\r\nContent-Length: 4\r\n\r\nGET "),
+            (R, b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nHTTP/1.1"),
+            (O, b"\r\nHEAD /b HTTP/1.1\r\n\r\n"),
+            (R, b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"),
+            (O, b"GET /c HTTP/1.1\r\n\r\nGET /d HTTP/1.1\r\n\r\n"),
+            (R, b"HTTP/1.1 304 Not Modified\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"),
+            (O, b"GET /e HTTP/1.1\r\n\r\n"),
+            (R, b"HTTP/1.1 204 No Content\r\n\r\n"),
+        ],
+        &[
+            "POST /a", "200", "HEAD /b", "200", "GET /c", "GET /d", "304", "200", "GET /e",
+            "204",
+        ],
+    );
 }
 
 #[test]
 fn hands_out_the_bodies_that_are_dns_messages() {
     check(
-            &[
-                (O, b"POST /dns-query HTTP/1.1\r\nContent-Type: application/dns-message\r\nContent-Length: 5\r\n\r\nquery"),
-                (R, b"HTTP/1.1 200 OK\r\ncontent-type: Application/DNS-message; x=y\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nans\r\n3\r\nwer\r\n0\r\n\r\n"),
-                (O, b"GET /dns-query?ct&dns=cXVlcnk HTTP/1.1\r\n\r\n"),
-                (R, b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 2\r\n\r\nno"),
-                (O, b"GET /?dns=no+base64! HTTP/1.1\r\n\r\n"),
-            ],
-            &[
-                "POST /dns-query",
-                "dns query",
-                "200",
-                "dns answer",
-                "GET /dns-query?ct&dns=cXVlcnk",
-                "dns query",
-                "200",
-                "GET /?dns=no+base64!",
-            ],
-        );
+        &[
+            (O, b"POST /dns-query HTTP/1.1\r\nContent-Type: application/dns-message\r\nContent-Length: 5\r\n\r\nquery"),
+            (R, b"HTTP/1.1 200 OK\r\ncontent-type: Application/DNS-message; x=y\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nans\r\n3\r\nwer\r\n0\r\n\r\n"),
+            (O, b"GET /dns-query?ct&dns=cXVlcnk HTTP/1.1\r\n\r\n"),
+            (R, b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 2\r\n\r\nno"),
+            (O, b"GET /?dns=no+base64! HTTP/1.1\r\n\r\n"),
+        ],
+        &[
+            "POST /dns-query",
+            "dns query",
+            "200",
+            "dns answer",
+            "GET /dns-query?ct&dns=cXVlcnk",
+            "dns query",
+            "200",
+            "GET /?dns=no+base64!",
+        ],
+    );
 }
 
 #[test]
