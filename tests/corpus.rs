@@ -128,12 +128,10 @@ struct Row {
 impl Corpus {
     /// The corpus, if there is one.
     fn open() -> Option<Self> {
-        let Some(folder) = std::env::var_os("TERRIER_CORPUS") else {
+        let Some(folder) = crate::support::corpus() else {
             skip("TERRIER_CORPUS names no folder of captures with a truth.tsv");
             return None;
         };
-        // Relative to the repository, where the one who set it was; the tests run in their own folder.
-        let folder = crate::support::root().join(folder);
         let path = folder.join("truth.tsv");
         let text = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let text = String::from_utf8_lossy(&text);

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use terrier_engine::Limits;
 
 use crate::support::capture::{Frame, frames};
-use crate::support::{assert_none, manifest};
+use crate::support::{self, assert_none, manifest};
 use engine::run;
 use mutate::{Random, mutate};
 
@@ -91,8 +91,7 @@ fn captures() -> Vec<(String, Vec<Frame>)> {
         .iter()
         .map(|row| (row.file.clone(), frames(&row.on_disk())))
         .collect();
-    if let Some(corpus) = std::env::var_os("TERRIER_CORPUS") {
-        let corpus = std::path::PathBuf::from(corpus);
+    if let Some(corpus) = support::corpus() {
         let table = std::fs::read_to_string(corpus.join("truth.tsv")).expect("a table");
         for line in table.lines().skip(1) {
             let Some(file) = line.split('\t').next() else {

@@ -22,6 +22,13 @@ pub(crate) fn root() -> PathBuf {
         .to_path_buf()
 }
 
+/// The folder that `TERRIER_CORPUS` names: third-party captures with a `truth.tsv`.
+pub(crate) fn corpus() -> Option<PathBuf> {
+    let folder = std::env::var_os("TERRIER_CORPUS")?;
+    // Relative to the repository, where the one who set it was; the tests run in their own folder.
+    Some(root().join(folder))
+}
+
 /// The program, to be run in the repository so that paths in its records are relative.
 pub(crate) fn terrier() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_terrier-under-test"));
