@@ -343,7 +343,7 @@ mod tests {
     }
 
     fn asked(method: &str, uri: &str, status: u16) -> Fact {
-        Fact::Http(Http {
+        Fact::Http(Box::new(Http {
             version: None,
             method: method.into(),
             host: None,
@@ -352,7 +352,7 @@ mod tests {
             user_agent: None,
             upgrade: None,
             client: Side::Originator,
-        })
+        }))
     }
 
     fn socks(client: Side, port: u16) -> Fact {
