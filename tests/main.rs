@@ -15,6 +15,7 @@
 //! | [`inputs`] | whether the answer depends on the files and formats that the packets came in |
 //! | [`live`] | whether `terrier run` on an interface says what `terrier read` says of a capture (only as root) |
 //! | [`schema`] | whether the records keep to the schema that others rely on |
+//! | [`strict`] | whether what is no tool, but begins like one, is told as one |
 //! | [`tidy`] | whether the house rules are kept |
 //! | [`wrapped`] | whether the facts depend on what carried the packets |
 //! | [`workers`] | whether the answer depends on the number of workers or on the weather |
@@ -32,6 +33,7 @@ mod hostile;
 mod inputs;
 mod live;
 mod schema;
+mod strict;
 mod support;
 mod tidy;
 mod workers;

@@ -148,16 +148,8 @@ pub(crate) fn place(frame: &Frame) -> Option<Place> {
 /// The endpoints of a TCP segment, and its payload.
 pub(crate) fn segment(frame: &Frame) -> Option<(Ends, &[u8])> {
     let place = place(frame)?;
-    let octets = &frame.octets;
-    let (from, length) = if place.is_v6 { (8, 16) } else { (12, 4) };
-    let address = |nth: usize| {
-        let at = place.ip + from + nth * length;
-        Some(octets.get(at..at + length)?.to_vec())
-    };
-    let port = |nth: usize| u16_at(octets, place.tcp + 2 * nth);
-    let from = (address(0)?, port(0)?);
-    let to = (address(1)?, port(1)?);
-    Some((Ends { from, to }, octets.get(place.payload..place.end)?))
+    let payload = frame.octets.get(place.payload..place.end)?;
+    Some((ends(frame)?, payload))
 }
 
 /// Whether a TCP segment or a UDP datagram goes from the lower endpoint of its flow to the higher one.
@@ -179,6 +171,22 @@ pub(crate) fn is_from_low(frame: &Frame) -> Option<bool> {
 pub(crate) fn datagram(frame: &Frame) -> Option<&[u8]> {
     let found = network(frame).filter(|found| found.protocol == UDP)?;
     frame.octets.get(found.start + 8..found.end)
+}
+
+/// The endpoints of a TCP segment or of a UDP datagram.
+pub(crate) fn ends(frame: &Frame) -> Option<Ends> {
+    let found = network(frame).filter(|found| [TCP, UDP].contains(&found.protocol))?;
+    let octets = &frame.octets;
+    let (from, length) = if found.is_v6 { (8, 16) } else { (12, 4) };
+    let end = |nth: usize| {
+        let at = found.ip + from + nth * length;
+        let port = u16_at(octets, found.start + 2 * nth)?;
+        Some((octets.get(at..at + length)?.to_vec(), port))
+    };
+    Some(Ends {
+        from: end(0)?,
+        to: end(1)?,
+    })
 }
 
 /// Two endpoints: address and port.

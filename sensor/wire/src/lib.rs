@@ -80,6 +80,7 @@ pub mod telnet;
 pub mod tinc;
 pub mod tls;
 pub mod transport;
+mod variety;
 pub mod websocket;
 pub mod wireguard;
 pub mod x11;

@@ -65,8 +65,8 @@ struct Suspect {
 enum Thread {
     /// iodine's first question was answered, for this zone.
     Iodine(String),
-    /// A session of dnscat2.
-    Dnscat2(u16),
+    /// A session of dnscat2, in this zone.
+    Dnscat2(u16, String),
     /// dns2tcp in this zone.
     Dns2tcp(String),
 }
@@ -166,7 +166,7 @@ impl DnsTunnels {
         }
         let named = dns.query.strip_prefix("dnscat.");
         let head = Dnscat2::of(named.unwrap_or(&dns.query))?;
-        let suspect = self.suspect_at(client, Thread::Dnscat2(head.session));
+        let suspect = self.suspect_at(client, Thread::Dnscat2(head.session, head.zone));
         if suspect.numbers.contains(&head.number) && suspect.count > 0 {
             // A repeated question counts once.
             return None;
@@ -213,6 +213,8 @@ impl DnsTunnels {
 struct Dnscat2 {
     number: u16,
     session: u16,
+    /// What stands behind the packet.
+    zone: String,
 }
 
 impl Dnscat2 {
@@ -229,10 +231,18 @@ impl Dnscat2 {
         let number = |at: usize| u16::from_str_radix(label.get(at..at + 4)?, 16).ok();
         let kind = u8::from_str_radix(label.get(4..6)?, 16).ok()?;
         let session = u16::from_str_radix(label.get(6..10)?, 16).ok()?;
+        let mut zone = rest;
+        while let Some((next, behind)) = zone.split_once('.')
+            && next.len().is_multiple_of(2)
+            && next.bytes().all(|octet| octet.is_ascii_hexdigit())
+        {
+            zone = behind;
+        }
         // Open, message, close, encrypted.
         (kind <= 3 && session != 0).then_some(Self {
             number: number(0)?,
             session,
+            zone: zone.to_ascii_lowercase(),
         })
     }
 }
@@ -285,8 +295,8 @@ const SHORTEST: usize = IODINE_VERSION;
 /// `l`, and 19 octets in base32: user, an answer to a challenge, two random octets.
 const IODINE_LOGIN: usize = 32;
 const DNS2TCP_COMMANDS: [&str; 3] = [".=auth.", ".=connect.", ".=resource."];
-/// Number, type, session, and two octets at least.
-const DNSCAT2_MIN: usize = 7;
+/// Number, type, session, and the two numbers of four octets that all but a farewell have.
+const DNSCAT2_MIN: usize = 9;
 /// Questions of one session without the tool's name: 24 bits that are equal, and numbers that differ.
 const DNSCAT2_IN_ROW: u8 = 4;
 /// Threads that are followed at once. A question that fits none makes no entry, so honest ones do not push these out.

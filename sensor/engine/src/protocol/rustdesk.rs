@@ -1,14 +1,14 @@
 //! RustDesk's rendezvous and relay over TCP and UDP, on any port: [`Fact::Marks`](crate::observation::Fact::Marks)
 //! `rustdesk`.
 
-use terrier_wire::Step;
 use terrier_wire::rustdesk::{self, Message, Sender};
+use terrier_wire::{Side, Step};
 
 use super::Protocol;
-use super::marks::{self, Details, Single, Speaker, Told};
+use super::marks::{self, Details, Mark, Marked, Reading, Single, Speaker, Told};
 
 pub(super) const OVER_TCP: Protocol = marks::over_tcp::<Single<Stream>>();
-pub(super) const OVER_UDP: Protocol = marks::over_udp::<Single<Datagram>>();
+pub(super) const OVER_UDP: Protocol = marks::over_udp::<Datagrams>();
 
 pub(super) struct Stream;
 
@@ -20,16 +20,39 @@ impl Told for Stream {
     }
 }
 
-pub(super) struct Datagram;
+/// A registration that may be another service's message, until it is answered.
+#[derive(Default)]
+pub(super) struct Datagrams(Option<(Side, Message)>);
 
-impl Told for Datagram {
+impl Marked for Datagrams {
     const NAME: &'static str = "rustdesk";
 
-    fn told(octets: &[u8]) -> Step<(Speaker, Details)> {
-        rustdesk::datagram(octets).map_or(
-            Step::NotThisProtocol("no datagram of RustDesk"),
-            |message| Step::Done(tell(message), octets.len()),
-        )
+    fn opens(octets: &[u8]) -> Step<()> {
+        match rustdesk::datagram(octets) {
+            Some(_) => Step::Done((), octets.len()),
+            None => Step::NotThisProtocol("no datagram of RustDesk"),
+        }
+    }
+
+    fn read(&mut self, from: Side, octets: &[u8]) -> Reading {
+        let known = match (rustdesk::datagram(octets), self.0.take()) {
+            (Some(message), _) if message.stands_alone() => (from, message),
+            (Some(message), _) => {
+                self.0 = Some((from, message));
+                return Reading::More(octets.len());
+            }
+            (None, Some((asker, message))) if asker != from && rustdesk::is_answer(octets) => {
+                (asker, message)
+            }
+            (None, _) => return Reading::Mistaken,
+        };
+        let (sender, message) = known;
+        let (speaker, details) = tell(message);
+        let client = match speaker {
+            Speaker::Server => sender.other(),
+            Speaker::Client | Speaker::Either => sender,
+        };
+        Reading::Known(Mark::new(client, details))
     }
 }
 

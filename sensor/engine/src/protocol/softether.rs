@@ -1,28 +1,47 @@
-//! SoftEther's NAT traversal over UDP, on any port.
+//! SoftEther's NAT traversal over UDP, on any port: a pack, or an address behind the octet that asks for it.
 
-use terrier_wire::Step;
 use terrier_wire::softether::{self, Message};
+use terrier_wire::{Side, Step};
 
 use super::Protocol;
-use super::marks::{self, Details, Single, Speaker, Told};
+use super::marks::{self, Mark, Marked, Reading};
 
-pub(super) const PROTOCOL: Protocol = marks::over_udp::<Single<SoftEther>>();
+pub(super) const PROTOCOL: Protocol = marks::over_udp::<SoftEther>();
 
-pub(super) struct SoftEther;
+/// Who asked for its address.
+#[derive(Default)]
+pub(super) struct SoftEther(Option<Side>);
 
-impl Told for SoftEther {
+impl Marked for SoftEther {
     const NAME: &'static str = "softether";
 
-    fn told(octets: &[u8]) -> Step<(Speaker, Details)> {
-        let told = match softether::message(octets) {
-            Some(Message::Address) => (Speaker::Server, "address", None),
-            Some(Message::Pack { client: true, name }) => (Speaker::Client, "pack", name),
-            Some(Message::Pack { name, .. }) => (Speaker::Server, "pack", name),
-            None => return Step::NotThisProtocol("no NAT traversal of SoftEther"),
+    fn opens(octets: &[u8]) -> Step<()> {
+        if octets == ASKED || softether::message(octets).is_some() {
+            Step::Done((), octets.len())
+        } else {
+            Step::NotThisProtocol("no NAT traversal of SoftEther")
+        }
+    }
+
+    fn read(&mut self, from: Side, octets: &[u8]) -> Reading {
+        if octets == ASKED {
+            self.0 = Some(from);
+            return Reading::More(octets.len());
+        }
+        let (client, message, name) = match softether::message(octets) {
+            // Others announce addresses in the same words, but nobody asks them so.
+            Some(Message::Address) if self.0 != Some(from.other()) => {
+                return Reading::More(octets.len());
+            }
+            Some(Message::Address) => (from.other(), "address", None),
+            Some(Message::Pack { client: true, name }) => (from, "pack", name),
+            Some(Message::Pack { name, .. }) => (from.other(), "pack", name),
+            None => return Reading::Mistaken,
         };
-        let (speaker, message, name) = told;
         let mut details = vec![("message", message.to_owned())];
         details.extend(name.map(|name| ("name", name)));
-        Step::Done((speaker, details), octets.len())
+        Reading::Known(Mark::new(client, details))
     }
 }
+
+const ASKED: &[u8] = b"A";

@@ -15,7 +15,7 @@ impl Marked for Telnet {
     const NAME: &'static str = "telnet";
 
     fn opens(octets: &[u8]) -> Step<()> {
-        telnet::command(octets).map(|_| ())
+        telnet::opening(octets).map(|_| ())
     }
 
     fn read(&mut self, from: Side, octets: &[u8]) -> Reading {

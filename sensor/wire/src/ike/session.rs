@@ -1,6 +1,7 @@
 //! Both sides of one flow.
 
 use super::message::{Esp, MARKER, MAX_VENDORS, Message, esp_in_udp, is_keepalive, message};
+use crate::variety::Variety;
 use crate::{Side, Violation};
 
 /// Follows the datagrams of one flow until they leave no doubt.
@@ -26,6 +27,8 @@ type Vendors = [Vec<&'static str>; 2];
 struct Run {
     last: Esp,
     length: u8,
+    /// Of the check values.
+    variety: Variety,
 }
 
 /// What the datagrams together say.
@@ -67,7 +70,7 @@ impl Session {
         let esp = esp_in_udp(datagram)
             .filter(|_| esp_port)
             .ok_or(Violation("neither IKE nor ESP"))?;
-        Ok(self.esp(from, esp)?.then_some(Known::Esp))
+        Ok(self.esp(from, esp, datagram)?.then_some(Known::Esp))
     }
 
     fn ike(&mut self, from: Side, message: &Message) -> Option<Known> {
@@ -102,11 +105,11 @@ impl Session {
         })
     }
 
-    fn esp(&mut self, from: Side, esp: Esp) -> Result<bool, Violation> {
+    fn esp(&mut self, from: Side, esp: Esp, datagram: &[u8]) -> Result<bool, Violation> {
         let Some(run) = self.runs.get_mut(from.index()) else {
             return Ok(false);
         };
-        let length = match *run {
+        let (length, mut variety) = match *run {
             Some(run) if run.last.spi != esp.spi => return Err(Violation("ESP changes its index")),
             Some(run) if esp.sequence.abs_diff(run.last.sequence) > MAX_STEP => {
                 return Err(Violation("ESP's sequence jumps"));
@@ -114,16 +117,31 @@ impl Session {
             Some(run) if esp.sequence == run.last.sequence => {
                 return Err(Violation("ESP's sequence stands"));
             }
-            Some(run) => run.length.saturating_add(1),
-            None => 1,
+            Some(run) => (run.length.saturating_add(1), run.variety),
+            None => (1, Variety::default()),
         };
-        *run = Some(Run { last: esp, length });
+        variety.add(
+            datagram
+                .last_chunk::<CHECK>()
+                .map_or(&[][..], |check| check),
+        );
+        *run = Some(Run {
+            last: esp,
+            length,
+            variety,
+        });
+        if length >= IN_ROW && !variety.is_chance() {
+            return Err(Violation("ESP without a check value"));
+        }
         Ok(length >= IN_ROW)
     }
 }
 
 /// Datagrams of ESP of one side that must go on.
 pub const IN_ROW: u8 = 4;
+
+/// Of the check value behind a packet: what is enciphered before it may begin with a counter, and need not be enciphered.
+const CHECK: usize = 12;
 
 /// What may be lost or overtaken between two datagrams of a capture.
 const MAX_STEP: u32 = 64;
@@ -169,7 +187,8 @@ mod tests {
     fn esp_in_udp_needs_its_port_and_several_datagrams() {
         let packet = |sequence: u8| {
             let mut octets = vec![0xc1, 0, 0, 5, 0, 0, 1, sequence];
-            octets.resize(100, 7);
+            octets.resize(88, 7);
+            octets.extend((0..12_u8).map(|at| (at + 12 * (sequence & 7)).wrapping_mul(151)));
             octets
         };
         let mut session = Session::default();

@@ -110,24 +110,39 @@ pub fn reset(packet: &[u8]) -> Option<(Control<'_>, Wrap)> {
     };
     wraps.iter().find_map(|&wrap| {
         let control = control(packet, wrap)?;
-        let fits = match wrap {
-            Wrap::Plain | Wrap::Auth(_) => {
-                control.id == Some(0)
-                    && match opcode {
-                        Opcode::CLIENT_RESET_2 => {
-                            control.remote.is_none() && control.payload.is_empty()
+        let fits = is_counted_from_one(packet, wrap)
+            && match wrap {
+                Wrap::Plain | Wrap::Auth(_) => {
+                    control.id == Some(0)
+                        && match opcode {
+                            Opcode::CLIENT_RESET_2 => {
+                                control.remote.is_none() && control.payload.is_empty()
+                            }
+                            _ => control.remote.is_some() && control.payload.len() <= MAX_EARLY,
                         }
-                        _ => control.remote.is_some() && control.payload.len() <= MAX_EARLY,
-                    }
-            }
-            Wrap::Crypt => match opcode {
-                Opcode::CLIENT_RESET_2 => packet.len() == CRYPT_CLIENT,
-                _ => (CRYPT_SERVER..=CRYPT_SERVER + MAX_EARLY).contains(&packet.len()),
-            },
-            Wrap::CryptV2 => is_key_behind(packet),
-        };
+                }
+                Wrap::Crypt => match opcode {
+                    Opcode::CLIENT_RESET_2 => packet.len() == CRYPT_CLIENT,
+                    _ => (CRYPT_SERVER..=CRYPT_SERVER + MAX_EARLY).contains(&packet.len()),
+                },
+                Wrap::CryptV2 => is_key_behind(packet),
+            };
         fits.then_some((control, wrap))
     })
+}
+
+/// Whether the counter of a reset is that of a session's first packets, where it has one.
+fn is_counted_from_one(packet: &[u8], wrap: Wrap) -> bool {
+    let check = match wrap {
+        Wrap::Plain => return true,
+        Wrap::Auth(check) => usize::from(check),
+        Wrap::Crypt | Wrap::CryptV2 => 0,
+    };
+    let mut reader = Reader::new(packet);
+    reader.take(1 + 8 + check);
+    reader
+        .u32_be()
+        .is_some_and(|count| count & 0xffff <= MAX_FIRST_COUNT)
 }
 
 /// The client's wrapped key ends a packet, and its length is its last two octets.
@@ -200,10 +215,11 @@ pub fn control(packet: &[u8], wrap: Wrap) -> Option<Control<'_>> {
 /// A counter of packets, and seconds since 1970: it must be some time between 2001 and 2096.
 fn is_plausible(reader: &mut Reader<'_>) -> Option<()> {
     let (count, time) = (reader.u32_be()?, reader.u32_be()?);
-    // `tls-crypt-v2` uses the high octet for what the two sides can do.
-    let count = count & 0x00ff_ffff;
-    ((1..=MAX_COUNT).contains(&(count & 0xffff)) && (1_000_000_000..4_000_000_000).contains(&time))
-        .then_some(())
+    // Versions from 2.6 on say by the high octet what they can do.
+    let fits = matches!(count >> 16, 0 | EARLY_NEGOTIATION | EARLIER_NEGOTIATION)
+        && (1..=MAX_COUNT).contains(&(count & 0xffff))
+        && (1_000_000_000..4_000_000_000).contains(&time);
+    fits.then_some(())
 }
 
 /// Reads the head of a data packet of version 2; `None` when it cannot be one.
@@ -245,6 +261,12 @@ pub const MAX_ACKS: usize = 8;
 /// Packets of one control channel: it is made anew each hour.
 const MAX_ID: u32 = 1 << 20;
 const MAX_COUNT: u32 = 0x7fff;
+/// A reset that is sent again and again without an answer counts on.
+const MAX_FIRST_COUNT: u32 = 0x3ff;
+/// The upper half of the counter (`packet_id.h`, 2.6: `EARLY_NEG_START`).
+const EARLY_NEGOTIATION: u32 = 0x0f00;
+/// The same as clients wrote it before that version was released.
+const EARLIER_NEGOTIATION: u32 = 0x0a01;
 
 #[cfg(test)]
 pub(super) mod samples {

@@ -72,7 +72,8 @@ impl Scrambled {
         }
         self.answered |= opcode == Opcode::SERVER_RESET_2;
         self.acknowledged |= opcode == Opcode::ACK;
-        self.packets += 1;
+        // A question that is asked again tells nothing more.
+        self.packets += u8::from(opcode != Opcode::CLIENT_RESET_2);
         let sure = self.answered && self.acknowledged && self.packets >= Self::PACKETS;
         Ok(sure.then_some(client))
     }

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::message::{Control, Opcode, Wrap, control, data, reset};
+use crate::variety::Variety;
 use crate::{Side, Violation};
 
 /// Follows the packets of one flow.
@@ -26,6 +27,8 @@ struct Half {
     early: VecDeque<(u32, Vec<u8>)>,
     /// Data packets where no reset was seen.
     run: Option<([u8; 4], u32, u8)>,
+    /// What is enciphered in the first of these.
+    variety: Variety,
 }
 
 /// What a session hands out.
@@ -177,6 +180,12 @@ impl Session {
             None => 1,
         };
         own.run = Some((data.head, data.id, length));
+        if u32::from(length) <= IN_ROW {
+            own.variety.add(packet.get(8..24).unwrap_or_default());
+        }
+        if u32::from(length) == IN_ROW && !own.variety.is_chance() {
+            return Err(Violation("OpenVPN data packets in clear"));
+        }
         let both = self.sides.iter().all(|half| {
             half.run
                 .is_some_and(|(_, _, length)| u32::from(length) >= IN_ROW)
@@ -381,7 +390,8 @@ mod tests {
     fn data_in_the_middle_of_a_flow_must_count_on_both_sides() {
         let data = |peer: u8, id: u8| {
             let mut octets = vec![0x48, 0, 0, peer, 0, 0, 0, id];
-            octets.resize(80, 0x55);
+            // Enciphered octets look random.
+            octets.extend((0..72_u32).map(|at| ((at + 72 * u32::from(id)) * 151 % 251) as u8));
             octets
         };
         let mut packets = Vec::new();

@@ -34,14 +34,23 @@ pub fn request(input: &[u8]) -> Step<Request> {
     });
     let [local, remote] = names;
     match (port, local, remote, last) {
-        (Text::Whole(_), Text::Whole(local), Text::Whole(remote), Text::Whole(last))
+        (Text::Whole(port), Text::Whole(local), Text::Whole(remote), Text::Whole(last))
             if !local.is_empty() && !remote.is_empty() && !last.is_empty() =>
         {
+            let request = kind(last);
+            // Without a port there is little to tell it by: a log-in names its terminal, a command is its own user's.
+            let told = match port {
+                [] => request == Request::Login || local == remote,
+                port => is_port(port),
+            };
+            if !told || !is_user(local) {
+                return Step::NotThisProtocol(NO_REQUEST);
+            }
             // The client says nothing more before it was answered.
             if !rest.is_empty() {
                 return Step::NotThisProtocol("more than a request");
             }
-            Step::Done(kind(last), input.len())
+            Step::Done(request, input.len())
         }
         (Text::Bad, ..) | (_, Text::Bad, ..) | (_, _, Text::Bad, _) | (_, _, _, Text::Bad) => {
             Step::NotThisProtocol(NO_REQUEST)
@@ -97,6 +106,18 @@ fn text<'a>(rest: &mut &'a [u8], most: usize, fits: impl Fn(u8) -> bool) -> Text
     }
 }
 
+fn is_port(digits: &[u8]) -> bool {
+    digits.first() != Some(&b'0')
+        && std::str::from_utf8(digits).is_ok_and(|digits| digits.parse::<u16>().is_ok())
+}
+
+/// A user's name as systems have it.
+fn is_user(name: &[u8]) -> bool {
+    let starts = |octet: &u8| octet.is_ascii_alphabetic() || *octet == b'_';
+    let goes_on = |octet: &u8| octet.is_ascii_alphanumeric() || b"_.-$@\\+".contains(octet);
+    name.first().is_some_and(starts) && name.iter().all(goes_on)
+}
+
 /// A user's name; the password of rexec too, which may hold more.
 fn is_name(octet: u8) -> bool {
     (0x21..0x7f).contains(&octet)
@@ -141,10 +162,15 @@ impl Session {
                     self.granted = Some(true);
                     Ok(1)
                 }
-                Some(1) => {
-                    self.granted = Some(false);
-                    Ok(1)
-                }
+                // The reason follows, which is text.
+                Some(1) => match input.get(1) {
+                    None => Ok(0),
+                    Some(0x20..=0x7e | 0x80..) => {
+                        self.granted = Some(false);
+                        Ok(1)
+                    }
+                    Some(_) => Err(Violation("no answer to a request")),
+                },
                 Some(_) => Err(Violation("no answer to a request")),
             },
         }
@@ -186,6 +212,9 @@ mod tests {
             b"\0\x1d\x12\x34\x01\x00",
             b"0\0\0\0\0",
             b"\0root\0root\0\0",
+            b"\0name\0other\0text\0",
+            b"0\0name\0other\0text\0",
+            b"1022\x0017\x0018\x0019\0",
             b"GET / HTTP/1.1\r\n",
             b"123456",
         ] {
@@ -220,7 +249,7 @@ mod tests {
     #[test]
     fn another_answer_is_another_protocol() {
         let mut session = Session::default();
-        assert_eq!(session.feed(O, b"\0a\0b\0c\0"), Ok(7));
+        assert_eq!(session.feed(O, b"\0a\0a\0c\0"), Ok(7));
         assert!(session.feed(R, b"x").is_err());
     }
 }

@@ -95,6 +95,7 @@ pub fn datagram(input: &[u8]) -> Option<Message> {
                 true
             }
             (Type::Key, Value::Octets(octets)) => (32..=256).contains(&octets.len()),
+            (Type::Uuid, Value::Octets(octets)) => is_uuid(octets),
             (Type::Word, Value::Octets(octets)) => matches!(octets, b"ping" | b"pong"),
             _ => false,
         };
@@ -110,11 +111,44 @@ pub fn datagram(input: &[u8]) -> Option<Message> {
     })
 }
 
-/// Ids are numbers of nine or ten digits; a server of one's own may give names.
+/// Ids are numbers of nine or ten digits; who chooses one begins it with a letter and takes 6 to 16 characters.
 fn id_of(octets: &[u8]) -> Option<String> {
-    let fits = |octet: &u8| octet.is_ascii_alphanumeric() || matches!(octet, b'_' | b'-' | b' ');
-    ((6..=MAX_ID).contains(&octets.len()) && octets.iter().all(fits))
-        .then(|| String::from_utf8_lossy(octets).into_owned())
+    let fits = |octet: &u8| octet.is_ascii_alphanumeric() || matches!(octet, b'_' | b'-');
+    let is_number = (8..=12).contains(&octets.len()) && octets.iter().all(u8::is_ascii_digit);
+    let is_name = (6..=MAX_ID).contains(&octets.len())
+        && octets.first().is_some_and(u8::is_ascii_alphabetic)
+        && octets.iter().all(fits);
+    (is_number || is_name).then(|| String::from_utf8_lossy(octets).into_owned())
+}
+
+/// 36 characters: hexadecimal digits in five groups.
+fn is_uuid(octets: &[u8]) -> bool {
+    let fits = |(place, octet): (usize, &u8)| match place {
+        8 | 13 | 18 | 23 => *octet == b'-',
+        _ => octet.is_ascii_hexdigit(),
+    };
+    octets.len() == 36 && octets.iter().enumerate().all(fits)
+}
+
+impl Message {
+    /// Whether it leaves no doubt where nothing frames it: a name inside one of several messages is what many services
+    /// send. A number is no other's, and longer messages have fields enough.
+    #[must_use]
+    pub fn stands_alone(&self) -> bool {
+        let is_number = |id: &String| id.bytes().all(|octet| octet.is_ascii_digit());
+        let is_rich = !matches!(
+            self.kind,
+            "register_peer" | "punch_hole_request" | "online_request"
+        );
+        is_rich || self.id.as_ref().is_some_and(is_number)
+    }
+}
+
+/// Whether a datagram is the server's answer to a registration: `register_peer_response`, which asks for the key or does
+/// not. Too short to tell anything by itself.
+#[must_use]
+pub fn is_answer(datagram: &[u8]) -> bool {
+    matches!(datagram, [0x3a, 0] | [0x3a, 2, 0x10, 0..=1])
 }
 
 /// What a field may hold.
@@ -125,6 +159,8 @@ enum Type {
     Id,
     /// A public key, perhaps signed.
     Key,
+    /// Names a connection.
+    Uuid,
     /// `ping` or `pong`.
     Word,
 }
@@ -157,7 +193,7 @@ const fn tag(number: u64) -> u64 {
 }
 
 const KINDS: &[Kind] = {
-    use Type::{Id, Key, Number as N, Octets as O, Word};
+    use Type::{Id, Key, Number as N, Octets as O, Uuid, Word};
     &[
         Kind {
             tag: tag(6),
@@ -199,7 +235,7 @@ const KINDS: &[Kind] = {
             name: "request_relay",
             sender: Sender::Client,
             needs: 1 << 2,
-            fields: &[Id, O, O, O, N, O, N, O, O, O, O],
+            fields: &[Id, Uuid, O, O, N, O, N, O, O, O, O],
         },
         Kind {
             tag: tag(22),
@@ -225,8 +261,8 @@ const KINDS: &[Kind] = {
     ]
 };
 
-/// As long as the text of a 64-bit number and a little.
-pub const MAX_ID: usize = 32;
+/// What the program lets its user choose.
+pub const MAX_ID: usize = 16;
 /// The shortest that leaves no doubt: a kind and an id of six.
 const MIN_LENGTH: usize = 10;
 /// What a head of two octets can say, and a datagram hold.

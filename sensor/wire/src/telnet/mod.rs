@@ -24,6 +24,15 @@ pub enum Command {
     Other(u8),
 }
 
+/// Decodes the command that a side begins with: it negotiates. Others have one octet of their own, too few for a start.
+#[must_use]
+pub fn opening(input: &[u8]) -> Step<Command> {
+    match command(input) {
+        Step::Done(Command::Other(_), _) => Step::NotThisProtocol(NO_COMMAND),
+        step => step,
+    }
+}
+
 /// Decodes the command at the start of `input`.
 #[must_use]
 pub fn command(input: &[u8]) -> Step<Command> {
@@ -75,10 +84,16 @@ pub struct Session {
 }
 
 impl Session {
-    /// Whether both sides have negotiated.
+    /// Whether both sides have negotiated, in [`ENOUGH`] commands together.
     #[must_use]
     pub fn told(&self) -> bool {
         self.commands.iter().all(|&count| count > 0)
+            && self
+                .commands
+                .iter()
+                .map(|&count| u32::from(count))
+                .sum::<u32>()
+                >= u32::from(ENOUGH)
     }
 
     /// Whether one side alone has said enough, should the flow end now: the other is not in the capture, or never
@@ -125,6 +140,9 @@ impl Session {
                     // Text between the commands: a banner, a prompt.
                     let text = rest.iter().skip(1).position(|&octet| octet == IAC);
                     let length = text.map_or(rest.len(), |place| place + 1);
+                    if !rest.iter().take(length).all(|&octet| is_text(octet)) {
+                        return Err(Violation("no text between commands"));
+                    }
                     self.passed += length;
                     used += length;
                 }
@@ -133,7 +151,9 @@ impl Session {
     }
 
     fn count(&mut self, from: Side, command: Command) {
-        if let Some(count) = self.commands.get_mut(from.index()) {
+        if let Some(count) = self.commands.get_mut(from.index())
+            && !matches!(command, Command::Other(_))
+        {
             *count = count.saturating_add(1);
         }
         let of_server = match command {
@@ -150,6 +170,11 @@ impl Session {
         self.server = self.server.or(of_server);
         self.first = self.first.or(Some(from));
     }
+}
+
+/// What terminals show and understand, in any character set. A command that is no command stands among it.
+fn is_text(octet: u8) -> bool {
+    octet >= 0x20 || matches!(octet, 0 | 0x05 | 0x07..=0x0f | 0x1b)
 }
 
 /// IANA's registry has these up to 49, and 255 for a list of its own.
@@ -169,7 +194,7 @@ const WINDOW_SIZE: u8 = 31;
 const SPEED: u8 = 32;
 const X_DISPLAY: u8 = 35;
 const ENVIRONMENT: u8 = 39;
-/// Commands of one side that leave no doubt by themselves.
+/// Commands that leave no doubt: of one side by itself, or of both together.
 pub const ENOUGH: u8 = 3;
 /// An environment with a long list of variables has a few hundred octets.
 const MAX_SUBNEGOTIATION: usize = 2048;
@@ -240,9 +265,18 @@ mod tests {
         let frame = b"\xff\xfb\x20\x64\x00\x0f\xf0\x00";
         assert_eq!(session.feed(R, frame), Ok(frame.len()));
         assert!(!session.told_by_one());
-        let long = vec![0; 5000];
+        assert!(session.feed(R, b"\x02\x13\x04\x01").is_err());
+    }
+
+    #[test]
+    fn much_text_is_hopeless() {
+        let mut session = Session::default();
+        assert_eq!(session.feed(R, b"\xff\xfb\x01"), Ok(3));
+        let long = vec![b'.'; 5000];
         assert_eq!(session.feed(R, &long), Ok(5000));
         assert!(session.is_hopeless());
+        // A single octet of a command is none that a side begins with.
+        assert!(matches!(opening(b"\xff\xf1"), Step::NotThisProtocol(_)));
     }
 
     #[test]

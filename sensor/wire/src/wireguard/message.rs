@@ -168,7 +168,8 @@ pub(super) mod samples {
         let mut octets = vec![4, 0, 0, 0];
         octets.extend(receiver.to_le_bytes());
         octets.extend(counter.to_le_bytes());
-        octets.resize(48, 0x33);
+        // Enciphered octets look random.
+        octets.extend((0..32_u64).map(|at| ((at + 32 * (counter & 7)) * 151 % 251) as u8));
         octets
     }
 }

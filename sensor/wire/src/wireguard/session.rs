@@ -1,6 +1,7 @@
 //! Both sides of one flow.
 
 use super::message::{Dialect, Message, message};
+use crate::variety::Variety;
 use crate::{Side, Violation};
 
 /// Follows the datagrams of one flow until they leave no doubt.
@@ -39,6 +40,8 @@ struct Run {
     receiver: (u32, [u8; 3]),
     counter: u64,
     length: u8,
+    /// Of what is enciphered in each.
+    variety: Variety,
 }
 
 /// What the datagrams together say.
@@ -131,8 +134,14 @@ impl Session {
                         dialect: offered.dialect,
                     }));
                 }
-                let length = own.went_on(receiver, counter)?;
-                Ok((length >= IN_ROW).then_some(Known {
+                let run = own.went_on(receiver, counter, datagram)?;
+                if run.length < IN_ROW {
+                    return Ok(None);
+                }
+                if !run.variety.is_chance() {
+                    return Err(Violation("WireGuard data in clear"));
+                }
+                Ok(Some(Known {
                     initiator: None,
                     dialect,
                 }))
@@ -143,28 +152,40 @@ impl Session {
 
 impl Half {
     /// Counts transport data that goes on where this side was. Datagrams overtake each other, by a few places at most.
-    fn went_on(&mut self, receiver: (u32, [u8; 3]), counter: u64) -> Result<u8, Violation> {
-        let length = match self.run {
+    fn went_on(
+        &mut self,
+        receiver: (u32, [u8; 3]),
+        counter: u64,
+        datagram: &[u8],
+    ) -> Result<Run, Violation> {
+        // An index is random in all implementations; a small number is a channel of somebody else.
+        if receiver.0 <= MAX_CHANNEL {
+            return Err(Violation("WireGuard data for an index that is not random"));
+        }
+        let (length, mut variety) = match self.run {
             Some(run) if run.receiver != receiver => {
                 // Every two minutes there are new keys, and with them a new index.
                 if run.counter < counter || counter > MAX_START {
                     return Err(Violation("WireGuard data for another receiver"));
                 }
-                1
+                (1, Variety::default())
             }
             Some(run) if counter.abs_diff(run.counter) > MAX_STEP || counter == run.counter => {
                 return Err(Violation("WireGuard counter jumps"));
             }
-            Some(run) => run.length.saturating_add(1),
+            Some(run) => (run.length.saturating_add(1), run.variety),
             None if counter > MAX_COUNTER => return Err(Violation("WireGuard counter too high")),
-            None => 1,
+            None => (1, Variety::default()),
         };
-        self.run = Some(Run {
+        variety.add(datagram.get(HEAD..HEAD + TAG).unwrap_or_default());
+        let run = Run {
             receiver,
             counter,
             length,
-        });
-        Ok(length)
+            variety,
+        };
+        self.run = Some(run);
+        Ok(run)
     }
 }
 
@@ -175,6 +196,13 @@ fn fits(asked: Dialect, answer: Dialect) -> bool {
 
 /// Datagrams of transport data of one side that must fit together: 8 octets that are equal and 8 that count.
 pub const IN_ROW: u8 = 4;
+
+/// Type, reserved octets, receiver, counter; behind them stand enciphered octets, as many as a tag has at least.
+const HEAD: usize = 16;
+const TAG: usize = 16;
+
+/// Numbers up to here are met as those of channels and players; an index is one once in 65,536 times.
+const MAX_CHANNEL: u32 = 0xffff;
 
 /// What may be lost or overtaken between two datagrams of a capture.
 const MAX_STEP: u64 = 256;
@@ -226,25 +254,36 @@ mod tests {
             run(&[(R, response(9, 2)), (O, transport(9, 0))]),
             plain(Some(O))
         );
-        assert_eq!(run(&[(R, response(9, 2)), (O, transport(8, 0))]), Ok(None));
+        assert_eq!(
+            run(&[(R, response(9, 2)), (O, transport(0x00a1_b208, 0))]),
+            Ok(None)
+        );
     }
 
     #[test]
     fn a_flow_in_its_middle_needs_several_datagrams_of_a_side() {
-        let middle: Vec<_> = (0..4).map(|n| (R, transport(77, 1000 + n))).collect();
+        let middle: Vec<_> = (0..4)
+            .map(|n| (R, transport(0x00a1_b277, 1000 + n)))
+            .collect();
         assert_eq!(run(&middle), plain(None));
         assert_eq!(run(&middle[..3]), Ok(None));
-        let random = [(O, transport(77, 1000)), (O, transport(78, 1001))];
+        let random = [
+            (O, transport(0x00a1_b277, 1000)),
+            (O, transport(0x00a1_b278, 1001)),
+        ];
         assert!(run(&random).is_err());
-        let jumping = [(O, transport(77, 1000)), (O, transport(77, 5000))];
+        let jumping = [
+            (O, transport(0x00a1_b277, 1000)),
+            (O, transport(0x00a1_b277, 5000)),
+        ];
         assert!(run(&jumping).is_err());
-        assert!(run(&[(O, transport(77, u64::MAX))]).is_err());
+        assert!(run(&[(O, transport(0x00a1_b277, u64::MAX))]).is_err());
         let rekeyed = [
-            (O, transport(77, 1000)),
-            (O, transport(78, 0)),
-            (O, transport(78, 1)),
-            (O, transport(78, 2)),
-            (O, transport(78, 3)),
+            (O, transport(0x00a1_b277, 1000)),
+            (O, transport(0x00a1_b278, 0)),
+            (O, transport(0x00a1_b278, 1)),
+            (O, transport(0x00a1_b278, 2)),
+            (O, transport(0x00a1_b278, 3)),
         ];
         assert_eq!(run(&rekeyed), plain(None));
     }

@@ -146,7 +146,7 @@ fn threads_are_bounded() {
     let mut tunnels = DnsTunnels::default();
     let mut found = Vec::new();
     for session in 1..2000_u16 {
-        let query = format!("1234{:02x}{session:04x}0102.example.org", 1);
+        let query = format!("1234{:02x}{session:04x}01020304.example.org", 1);
         tunnels.observe(&fact(TXT, &query), &around, &mut found);
     }
     assert_eq!(tunnels.suspects.len(), MAX_SUSPECTS);
