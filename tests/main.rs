@@ -13,6 +13,7 @@
 //! | [`follow`] | whether a capture that grows is told as one that is whole |
 //! | [`inputs`] | whether the answer depends on the files and formats that the packets came in |
 //! | [`live`] | whether `terrier run` on an interface says what `terrier read` says of a capture (only as root) |
+//! | [`readme`] | whether the tables of `README.md` are what the code says |
 //! | [`schema`] | whether the records keep to the schema that others rely on |
 //! | [`tidy`] | whether the house rules are kept |
 //! | [`wrapped`] | whether the facts depend on what carried the packets |
@@ -29,6 +30,7 @@ mod fuzz_bodies;
 mod golden;
 mod inputs;
 mod live;
+mod readme;
 mod schema;
 mod support;
 mod tidy;

@@ -12,6 +12,7 @@ pub(super) struct SoftEther;
 
 impl Told for SoftEther {
     const NAME: &'static str = "softether";
+    const SEES: &'static str = "SoftEther: what is asked of the project's servers over UDP";
 
     fn told(octets: &[u8]) -> Step<(Speaker, Details)> {
         let told = match softether::message(octets) {

@@ -164,6 +164,35 @@ impl Encapsulations {
         "ah", "capwap", "l2tp", "etherip",
     ];
 
+    /// What they are, for the documentation, in the same order.
+    pub const MEANINGS: [&str; Self::COUNT] = [
+        "802.1Q customer tag",
+        "802.1ad service tag, or several tags",
+        "MAC in MAC (802.1ah)",
+        "MACsec (802.1AE), counted only",
+        "label stack, over Ethernet, PPP, GRE, IP or UDP",
+        "PPP over Ethernet, session stage",
+        "PPP, whatever carries it",
+        "Cisco HDLC",
+        "802.2 LLC and SNAP",
+        "802.11 data frames",
+        "GRE of any kind: with IP, Ethernet, PPP (PPTP) or WCCP inside, and in UDP",
+        "GRE with a virtual subnet",
+        "mirrored frames, types I to III",
+        "and its generic protocol extension",
+        "with any options",
+        "IPv6 of a host behind a translator",
+        "GTP-U version 1",
+        "IPv4 in IPv4",
+        "IPv4 in IPv6",
+        "IPv6 in IPv4 (6to4, ISATAP)",
+        "IPv6 in IPv6",
+        "IP Authentication Header",
+        "data of wireless access points",
+        "data of L2TP version 2",
+        "Ethernet in IP",
+    ];
+
     /// Adds those of `other`.
     #[inline]
     pub fn insert(&mut self, other: Self) {
