@@ -85,10 +85,10 @@ fn encapsulations(coverage: &Coverage) -> String {
     let kinds: Vec<String> = coverage
         .encapsulations
         .iter()
-        .map(|kind| format!("`{}` {}", kind.name, kind.meaning))
+        .map(|kind| format!("`{}` ({})", kind.name, kind.meaning))
         .collect();
     let links = format!("* **Links:** {}.", coverage.links.join("; "));
-    let kinds = format!("* **Encapsulations:** {}.", kinds.join("; "));
+    let kinds = format!("* **Encapsulations:** {}.", kinds.join(", "));
     wrapped(&links) + &wrapped(&kinds)
 }
 
