@@ -11,6 +11,7 @@
 //! | [`fuzz_bodies`] | whether the laws of the fuzz targets hold for the payloads of real captures |
 //! | [`golden`] | what is said about each capture of `pcaps/`, octet by octet |
 //! | [`follow`] | whether a capture that grows is told as one that is whole |
+//! | [`hostile`] | whether hostile packets do harm: panics, answers that depend on the workers, memory without bound |
 //! | [`inputs`] | whether the answer depends on the files and formats that the packets came in |
 //! | [`live`] | whether `terrier run` on an interface says what `terrier read` says of a capture (only as root) |
 //! | [`readme`] | whether the tables of `README.md` are what the code says |
@@ -28,6 +29,7 @@ mod encap;
 mod follow;
 mod fuzz_bodies;
 mod golden;
+mod hostile;
 mod inputs;
 mod live;
 mod readme;

@@ -7,7 +7,7 @@ use super::capture::Frame;
 pub(crate) struct Place {
     ip: usize,
     is_v6: bool,
-    tcp: usize,
+    pub(crate) tcp: usize,
     /// First octet of the payload.
     pub(crate) payload: usize,
     /// One behind the last octet of the payload; what follows is padding.
@@ -111,6 +111,15 @@ fn in_manner(pieces: &[Frame], manner: Manner) -> Vec<Frame> {
 }
 
 impl Place {
+    /// Where the IP header begins.
+    pub(crate) fn ip(&self) -> usize {
+        self.ip
+    }
+
+    pub(crate) fn is_v6(&self) -> bool {
+        self.is_v6
+    }
+
     /// Whether it can be cut: it has payload, all of it was captured, and it neither opens nor resets the connection.
     fn is_plain(&self, frame: &Frame) -> bool {
         self.end > self.payload && frame.octets[self.tcp + 13] & (SYN | RST) == 0
@@ -127,7 +136,7 @@ pub(crate) fn place(frame: &Frame) -> Option<Place> {
         end,
     } = network(frame)?;
     let payload = tcp + usize::from(frame.octets.get(tcp + 12)? >> 4) * 4;
-    (protocol == TCP && payload <= end).then_some(Place {
+    (protocol == TCP && payload >= tcp + 20 && payload <= end).then_some(Place {
         ip,
         is_v6,
         tcp,

@@ -62,7 +62,8 @@ impl Clock {
     fn advance(&mut self, from_ns: i64, to_ns: i64) -> Option<i64> {
         self.now_ns = Some(to_ns);
         let second = to_ns.div_euclid(NS_PER_S);
-        (second != from_ns.div_euclid(NS_PER_S)).then_some(second * NS_PER_S)
+        // The first second that can be told has no beginning that can.
+        (second != from_ns.div_euclid(NS_PER_S)).then_some(second.saturating_mul(NS_PER_S))
     }
 }
 
@@ -126,6 +127,18 @@ mod tests {
         assert_eq!(clock.passes(9_000 * S), Some(9_000 * S));
         assert_eq!(clock.packet(9_001 * S), Some(9_001 * S));
         assert_eq!(clock.jumps, 0, "a long silence is no jump");
+    }
+
+    #[test]
+    fn the_ends_of_time_overflow_nothing() {
+        for end in [i64::MIN, i64::MAX] {
+            let mut clock = Clock::default();
+            clock.packet(0);
+            for _ in 0..AGREEING {
+                clock.packet(end);
+            }
+            assert_eq!(clock.now_ns(), Some(end));
+        }
     }
 
     #[test]

@@ -16,13 +16,15 @@ pub(crate) struct Conversation {
     says: Says,
 }
 
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a conversation lies in a box of its own"
-)]
 enum Says {
-    Streams { streams: [Stream; 2], talk: Talk },
+    /// In a box of their own: most flows are of datagrams, and need not carry the room.
+    Streams(Box<Streams>),
     Datagrams(Exchange),
+}
+
+struct Streams {
+    streams: [Stream; 2],
+    talk: Talk,
 }
 
 /// The payload of a TCP segment.
@@ -48,7 +50,7 @@ impl Conversation {
         let talk = Talk::new();
         Self {
             flow,
-            says: Says::Streams { streams, talk },
+            says: Says::Streams(Box::new(Streams { streams, talk })),
         }
     }
 
@@ -61,7 +63,8 @@ impl Conversation {
     /// Octets kept for the session, in order or not.
     pub(crate) fn buffered(&self) -> usize {
         match &self.says {
-            Says::Streams { streams, talk } => {
+            Says::Streams(says) => {
+                let Streams { streams, talk } = &**says;
                 talk.held() + streams.iter().map(Stream::pending_octets).sum::<usize>()
             }
             Says::Datagrams(exchange) => exchange.held(),
@@ -70,9 +73,10 @@ impl Conversation {
 
     /// Takes the payload of a segment.
     pub(crate) fn segment(&mut self, payload: &Payload<'_>, emit: &mut Emit<'_>) -> Outcome {
-        let Says::Streams { streams, talk } = &mut self.says else {
+        let Says::Streams(says) = &mut self.says else {
             return Outcome::Decided;
         };
+        let Streams { streams, talk } = &mut **says;
         let at_ns = emit.at_ns();
         if let Some(ack) = payload.ack {
             streams[payload.from.other().index()].acknowledged(ack);
@@ -107,16 +111,17 @@ impl Conversation {
 
     /// Notes an acknowledgement that came without payload.
     pub(crate) fn acknowledged(&mut self, by: Side, ack: u32) {
-        if let Says::Streams { streams, .. } = &mut self.says {
-            streams[by.other().index()].acknowledged(ack);
+        if let Says::Streams(says) = &mut self.says {
+            says.streams[by.other().index()].acknowledged(ack);
         }
     }
 
     /// Notes the end of a side. Answers whether all of both sides was handed out.
     pub(crate) fn finish(&mut self, side: Side, fin_seq: u32) -> bool {
-        let Says::Streams { streams, .. } = &mut self.says else {
+        let Says::Streams(says) = &mut self.says else {
             return true;
         };
+        let streams = &mut says.streams;
         streams[side.index()].finish(fin_seq);
         streams.iter().all(Stream::is_finished)
     }
@@ -125,7 +130,7 @@ impl Conversation {
     pub(crate) fn datagram(&mut self, from: Side, octets: &[u8], emit: &mut Emit<'_>) -> Outcome {
         match &mut self.says {
             Says::Datagrams(exchange) => exchange.datagram(from, octets, emit),
-            Says::Streams { .. } => Outcome::Decided,
+            Says::Streams(_) => Outcome::Decided,
         }
     }
 
@@ -133,7 +138,8 @@ impl Conversation {
     pub(crate) fn end(&mut self, emit: &mut Emit<'_>) {
         match &mut self.says {
             Says::Datagrams(exchange) => exchange.end(emit),
-            Says::Streams { streams, talk } => {
+            Says::Streams(says) => {
+                let Streams { streams, talk } = &mut **says;
                 let at_ns = emit.at_ns();
                 for side in Side::BOTH {
                     while let Some(piece) = streams[side.index()].pop(at_ns, true) {
@@ -150,7 +156,7 @@ impl Conversation {
     /// How long its flow may be silent.
     pub(crate) fn patience(&self) -> Patience {
         match &self.says {
-            Says::Streams { talk, .. } => talk.patience(),
+            Says::Streams(says) => says.talk.patience(),
             Says::Datagrams(exchange) => exchange.patience(),
         }
     }

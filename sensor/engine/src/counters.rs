@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use terrier_wire::link::{Encapsulations, Undecoded};
 
 use crate::observation::Transport;
-use crate::protocol::Tally;
+use crate::protocol::{self, Tally};
 
 /// Counts since the start.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -71,8 +71,8 @@ impl Counters {
     pub(crate) fn add_tally(&mut self, tally: &Tally) {
         self.gaps += tally.gaps;
         self.conflicts += tally.conflicts;
-        for protocol in &tally.sessions {
-            *self.sessions.entry(protocol.name).or_default() += 1;
+        for place in tally.sessions.iter() {
+            *self.sessions.entry(protocol::name(place)).or_default() += 1;
         }
         for &violation in &tally.violations {
             *self.violations.entry(violation).or_default() += 1;

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use foldhash::fast::FixedState;
 
 use crate::home::HomeNetworks;
-use crate::observation::{Dhcp, Fact, NameService, NameSource, Observation};
+use crate::observation::{Carrier, Certificate, Dhcp, Fact, NameService, NameSource, Observation};
 
 /// Address to name, bounded. A better source wins, among equals the latest; when it is full the oldest entry goes.
 #[derive(Debug)]
@@ -56,6 +56,19 @@ impl Hosts {
                     if home.contains(*address) {
                         self.put(*address, &dns.query, source);
                     }
+                }
+            }
+            Fact::TlsServer(tls) if tls.inside == Some(Carrier::Rdp) => {
+                let server = observation.flow.endpoint(tls.client.other()).ip;
+                let name = tls.certificate.as_ref().and_then(own_name);
+                if let Some(name) = name.filter(|_| home.contains(server)) {
+                    self.put(server, name, NameSource::Certificate);
+                }
+            }
+            Fact::RdpClient(rdp) => {
+                let client = observation.flow.endpoint(rdp.client).ip;
+                if let Some(name) = rdp.client_name.as_deref().filter(|_| home.contains(client)) {
+                    self.put(client, name, NameSource::Rdp);
                 }
             }
             _ => {}
@@ -123,6 +136,13 @@ impl<K: std::hash::Hash + Eq + Copy, V> Bounded<K, V> {
         }
         self.order.push_back(key);
     }
+}
+
+/// The name in a certificate that the server has made for itself, as the remote desktop of Windows does.
+fn own_name(certificate: &Certificate) -> Option<&str> {
+    let name = certificate.subject.strip_prefix("CN=")?;
+    let is_host = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_' | b'.');
+    (certificate.subject == certificate.issuer && name.bytes().all(is_host)).then_some(name)
 }
 
 /// How far a source is believed. A server grants the address to the name; the others are the host's own word, the last
@@ -194,6 +214,24 @@ mod tests {
         assert_eq!(hosts.of(address()), Some(("WS01", NameSource::Netbios)));
         hosts.put(address(), "WS02", NameSource::Netbios);
         assert_eq!(hosts.of(address()), Some(("WS02", NameSource::Netbios)));
+    }
+
+    #[test]
+    fn a_certificate_names_a_host_that_has_made_it_itself() {
+        let certificate = |subject: &str, issuer: &str| Certificate {
+            subject: subject.to_owned(),
+            issuer: issuer.to_owned(),
+            san: Vec::new(),
+            not_before: String::new(),
+            not_after: String::new(),
+            sha256: String::new(),
+        };
+        let name = |subject, issuer| own_name(&certificate(subject, issuer)).map(str::to_owned);
+        let known = name("CN=WEB01.corp.example", "CN=WEB01.corp.example");
+        assert_eq!(known.as_deref(), Some("WEB01.corp.example"));
+        assert_eq!(name("CN=web", "CN=Some CA"), None, "anybody's words");
+        assert_eq!(name("CN=a b", "CN=a b"), None, "no host has this name");
+        assert_eq!(name("O=x,CN=a", "O=x,CN=a"), None);
     }
 
     #[test]

@@ -130,9 +130,10 @@ impl Judge {
         }
         if alone {
             // A single worker hands in its facts in their order.
-            for observation in facts.observations.drain(..) {
-                self.look(&observation, sink);
+            for observation in &facts.observations {
+                self.look(observation, sink);
             }
+            facts.observations.clear();
         } else {
             inbox.waiting.extend(facts.observations.drain(..));
             self.merge(sink);

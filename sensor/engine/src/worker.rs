@@ -9,6 +9,7 @@ mod conversations;
 mod print;
 
 use terrier_wire::Side;
+use terrier_wire::decap::Decapsulated;
 use terrier_wire::transport::{Flags, Segment};
 
 use crate::conversation::{Conversation, Payload};
@@ -99,8 +100,9 @@ impl Worker {
 
     /// Works on packets, in the order of their `seq`.
     pub fn packets(&mut self, packets: &[Packet<'_>], facts: &mut Facts) {
+        let mut here = Decapsulated::NOTHING;
         for packet in packets {
-            self.packet(packet, facts);
+            self.packet(packet, &mut here, facts);
         }
         if let Some(last) = packets.last() {
             facts.through = last.seq;
@@ -272,14 +274,14 @@ impl Worker {
             .with(place, packet, facts, |conversation, emit| {
                 let outcome = run(conversation, emit);
                 if let Some(last) = emit.tally().sessions.last() {
-                    begun = Some((protocol::place(last), conversation.patience()));
+                    begun = Some((last, conversation.patience()));
                 }
                 self.counters.add_tally(emit.tally());
                 outcome
             });
         let flow = self.table.get(at);
         if let Some((service, patience)) = begun {
-            flow.service = service;
+            flow.service = Some(service);
             flow.short = patience == Patience::Seconds;
         }
         if outcome == Outcome::Decided {
@@ -310,7 +312,7 @@ impl Worker {
             conversation.end(&mut emit);
             let tally = emit.tally();
             if let Some(last) = tally.sessions.last() {
-                service = protocol::place(last);
+                service = Some(last);
             }
             self.counters.add_tally(tally);
         }

@@ -80,6 +80,9 @@ impl Detection for DnsTunnels {
         if dns.service != NameService::Dns {
             return;
         }
+        if !may_be_one(dns) {
+            return;
+        }
         let client = fact.flow.endpoint(dns.client).ip;
         let sign = iodine_pattern(dns)
             .or_else(|| self.iodine(client, dns))
@@ -106,6 +109,12 @@ impl Detection for DnsTunnels {
         };
         found.push(deed.through_resolver(kind, around, told));
     }
+}
+
+/// The one question for every look-up: each mark needs a long first label, a type that few ask for, or its own name.
+fn may_be_one(dns: &DnsTransaction) -> bool {
+    let first = dns.query.bytes().take_while(|&octet| octet != b'.').count();
+    first >= SHORTEST || matches!(dns.qtype.0, TXT | KEY) || dns.query.starts_with("dnscat.")
 }
 
 /// The detection, and why.
@@ -270,6 +279,8 @@ const AAAA: u16 = 28;
 
 /// `v`, and six octets in base32.
 const IODINE_VERSION: usize = 11;
+/// Characters of the shortest first label that one of the marks has.
+const SHORTEST: usize = IODINE_VERSION;
 /// `l`, and 19 octets in base32: user, an answer to a challenge, two random octets.
 const IODINE_LOGIN: usize = 32;
 const DNS2TCP_COMMANDS: [&str; 3] = [".=auth.", ".=connect.", ".=resource."];

@@ -68,8 +68,8 @@ impl Detection for EncryptedDns {
                 name: None,
                 reason: Reason::new("flow.protocol", "dnscrypt", "a resolver's answer"),
             }),
-            Fact::Dns(dns) => certificate(dns),
-            _ => None,
+            Fact::Dns(dns) if asks_for_certificate(dns) => Some(certificate(dns)),
+            _ => return,
         };
         found.extend(sign.map(|sign| finding(fact, sign, around)));
     }
@@ -148,7 +148,10 @@ fn hello(fact: &Observation, hello: &Hello<'_>) -> Option<Sign> {
         ));
     }
     let name = hello.name?;
-    if SOFTWARE.contains(&&*name.to_ascii_lowercase()) {
+    if SOFTWARE
+        .iter()
+        .any(|known| name.eq_ignore_ascii_case(known))
+    {
         let because = "clients of DNSCrypt fetch updates and lists of resolvers there";
         return Some(Sign {
             grade: Grade::Name,
@@ -189,24 +192,26 @@ fn is_question(method: &str, uri: &str) -> bool {
         }
 }
 
-/// A look-up of a DNSCrypt resolver's certificate, or of what its clients ask for.
-fn certificate(dns: &DnsTransaction) -> Option<Sign> {
-    if dns.service != NameService::Dns {
-        return None;
-    }
-    let query = dns.query.to_ascii_lowercase();
-    let because = if query.starts_with(CERTIFICATE) || PROVIDERS.contains(&&*query) {
-        "the certificate of a DNSCrypt resolver"
-    } else {
-        return None;
+/// A look-up of a DNSCrypt resolver's certificate, which its clients ask for first.
+fn asks_for_certificate(dns: &DnsTransaction) -> bool {
+    let Some(head) = dns.query.get(..CERTIFICATE.len()) else {
+        return false;
     };
-    Some(Sign {
+    let of_provider = |provider: &&str| dns.query.eq_ignore_ascii_case(provider);
+    dns.service == NameService::Dns
+        && head.starts_with('2')
+        && (head.eq_ignore_ascii_case(CERTIFICATE) || PROVIDERS.iter().any(of_provider))
+}
+
+fn certificate(dns: &DnsTransaction) -> Sign {
+    let because = "the certificate of a DNSCrypt resolver";
+    Sign {
         kind: &DNSCRYPT,
         client: dns.client,
         grade: Grade::Name,
         name: None,
-        reason: Reason::new("dns.query", query, because),
-    })
+        reason: Reason::new("dns.query", &dns.query, because),
+    }
 }
 
 fn finding(fact: &Observation, sign: Sign, around: &Around<'_>) -> Finding {
@@ -232,10 +237,19 @@ fn finding(fact: &Observation, sign: Sign, around: &Around<'_>) -> Finding {
 
 /// Whether a name is one of [`RESOLVERS`] or below one.
 fn is_resolver(name: &str) -> bool {
-    let name = name.trim_end_matches('.').to_ascii_lowercase();
+    let name = name.trim_end_matches('.').as_bytes();
+    let last = name.last().map(u8::to_ascii_lowercase);
     RESOLVERS.iter().any(|resolver| {
-        name.strip_suffix(resolver)
-            .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+        let resolver = resolver.as_bytes();
+        // Most names differ in their last letters: that is seen without a walk.
+        last.as_ref() == resolver.last()
+            && name
+                .len()
+                .checked_sub(resolver.len())
+                .and_then(|border| name.split_at_checked(border))
+                .is_some_and(|(rest, end)| {
+                    end.eq_ignore_ascii_case(resolver) && matches!(rest.last(), None | Some(b'.'))
+                })
     })
 }
 

@@ -342,7 +342,7 @@ mod tests {
     }
 
     fn asked(method: &str, uri: &str, status: u16) -> Fact {
-        Fact::Http(Http {
+        Fact::Http(Box::new(Http {
             version: None,
             method: method.into(),
             host: None,
@@ -351,7 +351,7 @@ mod tests {
             user_agent: None,
             upgrade: None,
             client: Side::Originator,
-        })
+        }))
     }
 
     fn socks(client: Side, port: u16) -> Fact {

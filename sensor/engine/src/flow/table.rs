@@ -258,8 +258,9 @@ impl FlowTable {
         let slab = &self.slab;
         self.index
             .insert_unique(hash, at, |&other| slab.0[other as usize].hash);
-        self.wheel
-            .arm(&mut self.slab, at, opener.at_ns + FIRST_LOOK_S * NS_PER_S);
+        // A capture may say any time, the last one that can be told too.
+        let first_look_ns = opener.at_ns.saturating_add(FIRST_LOOK_S * NS_PER_S);
+        self.wheel.arm(&mut self.slab, at, first_look_ns);
         at
     }
 
@@ -284,7 +285,7 @@ impl FlowTable {
             self.wheel.arm(
                 &mut self.slab,
                 at,
-                deadline_ns.min(now_ns + LOOK_AGAIN_S * NS_PER_S),
+                deadline_ns.min(now_ns.saturating_add(LOOK_AGAIN_S * NS_PER_S)),
             );
         }
         None
@@ -297,7 +298,7 @@ impl FlowTable {
             let flow = &self.slab.0[at as usize];
             // One that was heard since it was armed gets a second chance.
             let deadline_ns = flow.last_ns.saturating_add(flow.patience_ns());
-            if deadline_ns <= now_ns + EVICT_WITHIN_S * NS_PER_S {
+            if deadline_ns <= now_ns.saturating_add(EVICT_WITHIN_S * NS_PER_S) {
                 return Some(at);
             }
             self.wheel.arm(&mut self.slab, at, deadline_ns);
@@ -396,6 +397,20 @@ mod tests {
         assert_ne!(gone[0], at);
         assert_eq!(table.expired(3000 * NS_PER_S), None);
         assert_eq!(table.expired(3800 * NS_PER_S), Some(at));
+    }
+
+    #[test]
+    fn the_ends_of_time_overflow_nothing() {
+        for at_ns in [i64::MAX, i64::MIN] {
+            let (mut table, hasher) = (FlowTable::new(1), Hasher::new(1));
+            let opener = Opener {
+                at_ns,
+                ..opener(1, 0)
+            };
+            table.open(hasher.hash(&key(1)), key(1), opener);
+            table.expired(at_ns);
+            assert!(table.least_worth(at_ns).is_some());
+        }
     }
 
     #[test]

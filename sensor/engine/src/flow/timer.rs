@@ -34,6 +34,9 @@ pub(crate) trait Linked {
 pub(crate) struct Wheel {
     /// First entry of each slot.
     heads: Vec<u32>,
+    /// A bit for each slot that has an entry: whoever looks for the nearest one passes over 64 empty slots at a time. In a
+    /// storm that fills the table with long-lived flows each new one looks far.
+    occupied: Vec<u64>,
     /// The second up to which all slots were emptied; `None` before the first packet.
     now_s: Option<i64>,
 }
@@ -45,6 +48,7 @@ impl Wheel {
     pub(crate) fn new() -> Self {
         Self {
             heads: vec![NONE; Self::HORIZON_S as usize],
+            occupied: vec![0; Self::HORIZON_S as usize / 64],
             now_s: None,
         }
     }
@@ -72,6 +76,7 @@ impl Wheel {
             entries.link(head).previous = index;
         }
         self.heads[slot as usize] = index;
+        self.occupied[slot as usize / 64] |= 1 << (slot % 64);
     }
 
     /// Takes an entry out; one that is not armed is left alone.
@@ -86,6 +91,9 @@ impl Wheel {
         }
         if previous == NONE {
             self.heads[slot as usize] = next;
+            if next == NONE {
+                self.occupied[slot as usize / 64] &= !(1 << (slot % 64));
+            }
         } else {
             entries.link(previous).next = next;
         }
@@ -121,12 +129,26 @@ impl Wheel {
     /// The armed entry with the nearest deadline, taken out: the one to evict.
     pub(crate) fn nearest(&mut self, entries: &mut impl Linked) -> Option<u32> {
         let now_s = self.now_s?;
-        let slot = (1..=Self::HORIZON_S)
-            .map(|ahead| Self::slot(now_s + ahead))
-            .find(|&slot| self.heads[slot as usize] != NONE)?;
+        let slot = self.occupied_from(Self::slot(now_s.saturating_add(1)))?;
         let index = self.heads[slot as usize];
         self.disarm(entries, index);
         Some(index)
+    }
+
+    /// The first slot with an entry, from this one on once around.
+    fn occupied_from(&self, slot: u32) -> Option<u32> {
+        let words = self.occupied.len();
+        let (first, later) = (slot as usize / 64, u64::MAX << (slot % 64));
+        // The first word is looked at twice: its later slots come first, its earlier ones last.
+        (0..=words).find_map(|step| {
+            let at = (first + step) % words;
+            let word = match step {
+                0 => self.occupied[at] & later,
+                _ if step == words => self.occupied[at] & !later,
+                _ => self.occupied[at],
+            };
+            (word != 0).then(|| at as u32 * 64 + word.trailing_zeros())
+        })
     }
 
     fn slot(at_s: i64) -> u32 {

@@ -75,11 +75,11 @@ pub enum Fact {
     /// A certificate that a client showed.
     TlsClientCertificate(TlsClientCertificate),
     /// A ServerHello, with the certificate where it is in clear.
-    TlsServer(TlsServer),
+    TlsServer(Box<TlsServer>),
     /// A client's hello over QUIC.
-    Quic(QuicClient),
+    Quic(Box<QuicClient>),
     /// An RFB handshake, however it ended.
-    Rfb(Rfb),
+    Rfb(Box<Rfb>),
     /// An RDP negotiation: at the Connection Confirm, or when the flow ended without one.
     Rdp(Rdp),
     /// What an RDP client says of itself where the MCS Connect Initial is in clear.
@@ -91,11 +91,11 @@ pub enum Fact {
     /// A SYN of RDP-UDP, with its answer: at the answer, or when the flow ended without one.
     RdpUdp(RdpUdp),
     /// A DHCP message.
-    Dhcp(Dhcp),
+    Dhcp(Box<Dhcp>),
     /// A message of NetBIOS over UDP.
     Netbios(Netbios),
     /// An HTTP request with the status of its answer.
-    Http(Http),
+    Http(Box<Http>),
     /// Identification and key exchange of an SSH connection.
     Ssh(Ssh),
     /// A request to a SOCKS proxy and its reply.

@@ -41,6 +41,9 @@ pub struct RdpClient {
     pub client_name: Option<String>,
     /// Build number with the product it belongs to, e.g. `2600 (Windows XP)`.
     pub client_build: Option<String>,
+    /// Which side it is.
+    #[serde(skip)]
+    pub client: Side,
     /// Keyboard layout, e.g. `0x00000409 (en-US)`.
     pub keyboard: Option<String>,
 }

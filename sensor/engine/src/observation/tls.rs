@@ -76,6 +76,9 @@ pub struct TlsServer {
     /// Which side is the client: the other one sent this.
     #[serde(skip)]
     pub client: Side,
+    /// What carries this TLS: `None` on its own.
+    #[serde(skip)]
+    pub inside: Option<Carrier>,
 }
 
 /// A certificate that a client showed in clear, up to TLS 1.2.

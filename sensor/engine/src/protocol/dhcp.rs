@@ -41,7 +41,7 @@ impl super::Session for Session {
             if self.last.as_ref() != Some(&body) {
                 let mut frames = Frames::default();
                 emit.note(&mut frames);
-                emit.fact(&frames, Fact::Dhcp(body.clone()));
+                emit.fact(&frames, Fact::Dhcp(Box::new(body.clone())));
                 self.last = Some(body);
             }
         }

@@ -131,6 +131,10 @@ impl super::Session for Session {
         Progress::Finished
     }
 
+    fn held(&self) -> usize {
+        self.exchange.held()
+    }
+
     fn end(&mut self, emit: &mut Emit<'_>) {
         self.exchange.end(emit);
     }
@@ -153,6 +157,11 @@ impl Exchange {
     const MAX_QUESTIONS: usize = 64;
     /// Questions of one answer for which its records are searched. Honest answers have one; each costs a walk.
     const MAX_ANSWERED: usize = 4;
+
+    /// Octets kept of questions.
+    fn held(&self) -> usize {
+        self.pending.held()
+    }
 
     fn message(&mut self, from: Side, message: &Message<'_>, emit: &mut Emit<'_>) {
         if message.header.opcode().0 > Opcode::STATEFUL.0 {

@@ -89,6 +89,10 @@ impl super::Session for Session {
         Progress::More(0)
     }
 
+    fn held(&self) -> usize {
+        self.wire.held()
+    }
+
     fn end(&mut self, emit: &mut Emit<'_>) {
         self.found.resolve(None, false, emit);
     }

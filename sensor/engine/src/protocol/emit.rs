@@ -1,6 +1,8 @@
 //! Where sessions put what they find.
 
-use super::{MAX_CARRIERS, Protocol};
+use std::num::NonZeroU8;
+
+use super::MAX_CARRIERS;
 use crate::observation::{Fact, FlowRef, Frames, Key, Observation};
 
 /// Where a session puts what it found, and what it may know of the present packet.
@@ -18,11 +20,35 @@ pub(crate) struct Emit<'a> {
     out: &'a mut Vec<Observation>,
 }
 
+/// Places in the registry of the protocols whose sessions were begun, in their order. One packet begins one session as a rule, which needs no memory.
+#[derive(Default)]
+pub(crate) struct Begun {
+    first: Option<NonZeroU8>,
+    others: Vec<NonZeroU8>,
+}
+
+impl Begun {
+    pub(crate) fn push(&mut self, place: NonZeroU8) {
+        match self.first {
+            None => self.first = Some(place),
+            Some(_) => self.others.push(place),
+        }
+    }
+
+    pub(crate) fn last(&self) -> Option<NonZeroU8> {
+        self.others.last().copied().or(self.first)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = NonZeroU8> {
+        self.first.into_iter().chain(self.others.iter().copied())
+    }
+}
+
 /// What is counted while octets are read.
 #[derive(Default)]
 pub(crate) struct Tally {
-    /// Sessions begun, in their order.
-    pub(crate) sessions: Vec<&'static Protocol>,
+    /// Sessions begun.
+    pub(crate) sessions: Begun,
     /// Sessions that met octets which their protocol does not allow, and the reason.
     pub(crate) violations: Vec<(&'static str, &'static str)>,
     /// Gaps that somebody who waited was told of.

@@ -4,6 +4,7 @@ use terrier_wire::Side;
 
 use super::{
     Emit, Fitting, MAX_CARRIERS, Opening, Outcome, Patience, Probe, Progress, Protocol, Session,
+    place,
 };
 use crate::observation::{Fact, FirstOctets, Frames, Transport};
 
@@ -43,10 +44,10 @@ impl Exchange {
                 .fitting
                 .each()
                 .find(|(_, protocol)| (protocol.probe)(&opening) == Probe::Yes);
-            let Some((_, protocol)) = known else {
+            let Some((at, protocol)) = known else {
                 return self.keep_unknown(from, octets, emit);
             };
-            emit.tally().sessions.push(protocol);
+            emit.tally().sessions.push(place(at));
             self.running = Some((protocol, (protocol.start)()));
         }
         let Some((protocol, session)) = &mut self.running else {

@@ -1,4 +1,4 @@
-//! HTTP/1 over TCP, on any port, either side as client: one [`Fact::Http`] per request, with the status of its answer;
+//! HTTP/1 over TCP, on any port, either side as client: one [`Http`](crate::observation::Http) per request, with the status of its answer;
 //! the WebSocket or the other protocol behind an upgrade; DNS messages in its bodies; what gateways and tunnels say.
 
 mod pending;
@@ -106,6 +106,11 @@ impl super::Session for Session {
         self.unread[from.index()] = 0;
         self.head[from.index()].numbers.clear();
         self.progress(0, emit)
+    }
+
+    fn held(&self) -> usize {
+        let inside = self.inside.as_ref().map_or(0, |inside| inside.held());
+        self.wire.held() + self.pending.held() + self.dns.held() + inside
     }
 
     fn end(&mut self, emit: &mut Emit<'_>) {

@@ -70,6 +70,10 @@ impl super::Session for Session {
         Progress::More(0)
     }
 
+    fn held(&self) -> usize {
+        self.wire.held() + self.streams.held()
+    }
+
     fn end(&mut self, emit: &mut Emit<'_>) {
         self.streams.end(emit);
     }
@@ -145,6 +149,11 @@ impl Streams {
         }
     }
 
+    fn held(&self) -> usize {
+        let streams = self.open.iter().map(Stream::held);
+        self.dns.held() + streams.sum::<usize>()
+    }
+
     fn find(&mut self, number: u32) -> Option<&mut Stream> {
         self.open.iter_mut().find(|stream| stream.number == number)
     }
@@ -213,6 +222,15 @@ impl Streams {
 }
 
 impl Stream {
+    fn held(&self) -> usize {
+        let carried = match &self.carried {
+            Carried::Nothing => 0,
+            Carried::Talk(talk) => talk.held(),
+            Carried::WebSocket(inside) => inside.held(),
+        };
+        carried + self.waiting.as_ref().map_or(0, Waiting::held)
+    }
+
     fn end(self, emit: &mut Emit<'_>) {
         if let Some(waiting) = self.waiting {
             waiting.unanswered(emit);

@@ -162,9 +162,20 @@ pub(crate) const ALL: &[Protocol] = &[
 ];
 
 /// The place of a protocol in the registry, from 1.
-pub(crate) fn place(protocol: &'static Protocol) -> Option<NonZeroU8> {
-    let at = ALL.iter().position(|one| one.name == protocol.name)?;
-    NonZeroU8::new(u8::try_from(at).ok()?.saturating_add(1))
+fn place(at: usize) -> NonZeroU8 {
+    u8::try_from(at)
+        .ok()
+        .and_then(|at| NonZeroU8::MIN.checked_add(at))
+        .unwrap_or(NonZeroU8::MAX)
+}
+
+/// The place of a protocol that another session begins itself.
+fn place_of(name: &str) -> NonZeroU8 {
+    place(
+        ALL.iter()
+            .position(|one| one.name == name)
+            .unwrap_or(ALL.len()),
+    )
 }
 
 /// The name of the protocol at a place.

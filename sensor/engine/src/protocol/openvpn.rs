@@ -147,6 +147,10 @@ impl super::Session for Session {
         Progress::Finished
     }
 
+    fn held(&self) -> usize {
+        self.wire.held() + self.inner.as_ref().map_or(0, tls::Session::held)
+    }
+
     fn end(&mut self, emit: &mut Emit<'_>) {
         if let Some(inner) = &mut self.inner {
             inner.end(emit);

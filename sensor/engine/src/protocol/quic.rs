@@ -61,7 +61,7 @@ impl super::Session for Session {
                     Hello::Tls(hello) => tls_fact(version, &hello, from),
                     Hello::Google(hello) => google_fact(version, &hello, from),
                 };
-                emit.fact(&std::mem::take(frames), Fact::Quic(fact));
+                emit.fact(&std::mem::take(frames), Fact::Quic(Box::new(fact)));
             }
         });
         match read {
@@ -96,7 +96,7 @@ impl super::Session for Session {
                     partial: true,
                     ..tls_fact(version, &hello, client)
                 };
-                emit.fact(frames, Fact::Quic(fact));
+                emit.fact(frames, Fact::Quic(Box::new(fact)));
             }
         });
     }

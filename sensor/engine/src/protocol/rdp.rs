@@ -122,6 +122,13 @@ impl super::Session for Session {
         self.fault.map_or(Progress::Finished, Progress::Violated)
     }
 
+    fn held(&self) -> usize {
+        match &self.inside {
+            Inside::Tls(tls) => tls.held(),
+            Inside::NotYet | Inside::Over => 0,
+        }
+    }
+
     fn end(&mut self, emit: &mut Emit<'_>) {
         self.tell(emit);
         if let Inside::Tls(mut tls) = std::mem::replace(&mut self.inside, Inside::Over) {
@@ -173,6 +180,7 @@ impl Session {
                 self.client.get_or_insert(from);
                 if let Some(core) = settings.core {
                     let client = RdpClient {
+                        client: from,
                         client_name: Some(core.name).filter(|name| !name.is_empty()),
                         client_build: Some(BuildName(core.build).to_string()),
                         keyboard: Some(KeyboardName(core.keyboard_layout).to_string()),

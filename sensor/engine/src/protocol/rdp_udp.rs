@@ -173,6 +173,16 @@ impl super::Session for Session {
         Progress::More(0)
     }
 
+    fn held(&self) -> usize {
+        match &self.inner {
+            Inner::Unseen => 0,
+            Inner::Datagrams(session) => session.held(),
+            Inner::Stream { sides, session, .. } => {
+                session.held() + sides.iter().map(Ordered::held).sum::<usize>()
+            }
+        }
+    }
+
     fn end(&mut self, emit: &mut Emit<'_>) {
         if !self.answered {
             self.answered = true;

@@ -90,7 +90,7 @@ impl Session {
 
     fn tell(&mut self, emit: &mut Emit<'_>) {
         if let Some(fact) = self.record.take().and_then(Record::finish) {
-            emit.fact(&self.frames, Fact::Rfb(fact));
+            emit.fact(&self.frames, Fact::Rfb(Box::new(fact)));
         }
     }
 
@@ -145,6 +145,12 @@ impl super::Session for Session {
             true => self.finish(emit),
             false => Progress::More(0),
         }
+    }
+
+    fn held(&self) -> usize {
+        let inner = self.inner.as_ref();
+        let tls = inner.and_then(|inner| inner.session.as_ref());
+        tls.map_or(0, tls::Session::held)
     }
 
     fn end(&mut self, emit: &mut Emit<'_>) {

@@ -42,7 +42,7 @@ impl super::Session for Session {
                 upgrade: request.upgrade,
                 client: from,
             };
-            emit.fact(&frames, Fact::Http(body));
+            emit.fact(&frames, Fact::Http(Box::new(body)));
         }
         Progress::Finished
     }

@@ -182,7 +182,9 @@ impl Session {
     /// Looks at what a relay sends on, or what shares a stream with STUN.
     fn relayed(&mut self, from: Side, payload: &[u8], emit: &mut Emit<'_>) {
         if matches!(self.inner, Inner::Unseen) && dtls::begins(payload) {
-            emit.tally().sessions.push(&dtls::PROTOCOL);
+            emit.tally()
+                .sessions
+                .push(super::place_of(dtls::PROTOCOL.name));
             self.inner = Inner::Running(Box::new(dtls::Session::inside(None)));
         }
         let Inner::Running(session) = &mut self.inner else {
@@ -326,6 +328,13 @@ impl super::Session for Session {
         // Where the next message begins is not known.
         self.end(emit);
         Progress::Finished
+    }
+
+    fn held(&self) -> usize {
+        match &self.inner {
+            Inner::Running(session) => session.held(),
+            Inner::Unseen | Inner::Over => 0,
+        }
     }
 
     fn end(&mut self, emit: &mut Emit<'_>) {

@@ -51,9 +51,13 @@ impl Talk {
         }
     }
 
-    /// Octets kept for the session.
+    /// Octets kept for the session, and by it.
     pub(crate) fn held(&self) -> usize {
-        self.held.iter().map(Held::len).sum()
+        let session = match &self.state {
+            State::Running { session, .. } => session.held(),
+            State::Probing(_) | State::Waiting(_) => 0,
+        };
+        session + self.held.iter().map(Held::len).sum::<usize>()
     }
 
     /// The streams ended: the session says what is pending.
@@ -136,7 +140,7 @@ impl Talk {
                 Probe::Maybe => {}
                 Probe::No => left.remove(at),
                 Probe::Yes => {
-                    self.begin(protocol, emit);
+                    self.begin(at, protocol, emit);
                     return self.run(from, &[], emit);
                 }
             }
@@ -160,26 +164,27 @@ impl Talk {
             flow: emit.flow(),
             octets: new,
         };
-        let (protocol, place) = BEHIND_A_PREAMBLE.each().find_map(|(_, protocol)| {
-            if (protocol.probe)(&opening) == Probe::Yes {
-                return Some((protocol, 0));
-            }
-            match protocol.begins {
-                Begins::Within(find) => find(new).map(|place| (protocol, place)),
-                Begins::AtAnySegment | Begins::AtTheStart => None,
-            }
-        })?;
+        let (number, protocol, place) =
+            BEHIND_A_PREAMBLE.each().find_map(|(number, protocol)| {
+                if (protocol.probe)(&opening) == Probe::Yes {
+                    return Some((number, protocol, 0));
+                }
+                match protocol.begins {
+                    Begins::Within(find) => find(new).map(|place| (number, protocol, place)),
+                    Begins::AtAnySegment | Begins::AtTheStart => None,
+                }
+            })?;
         if matches!(self.state, State::Probing(_)) {
             self.say_unknown(emit);
         }
         self.held[from.index()].clear();
         self.held[from.other().index()].clear();
-        self.begin(protocol, emit);
+        self.begin(number, protocol, emit);
         Some(place)
     }
 
-    fn begin(&mut self, protocol: &'static Protocol, emit: &mut Emit<'_>) {
-        emit.tally().sessions.push(protocol);
+    fn begin(&mut self, number: usize, protocol: &'static Protocol, emit: &mut Emit<'_>) {
+        emit.tally().sessions.push(super::place(number));
         let session = (protocol.start)();
         self.state = State::Running { protocol, session };
     }

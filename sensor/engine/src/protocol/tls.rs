@@ -103,6 +103,10 @@ impl super::Session for Session {
         }
     }
 
+    fn held(&self) -> usize {
+        self.wire.held()
+    }
+
     fn end(&mut self, emit: &mut Emit<'_>) {
         self.found.resolve(None, false, emit);
     }

@@ -69,7 +69,7 @@ pub(super) struct Inside {
 impl Inside {
     /// Behind an upgrade that `client` asked for.
     pub(super) fn begin(client: Side, agreement: Agreement, emit: &mut Emit<'_>) -> Self {
-        emit.tally().sessions.push(&PROTOCOL);
+        emit.tally().sessions.push(super::place_of(PROTOCOL.name));
         Self::new(client, agreement)
     }
 
@@ -139,6 +139,11 @@ impl Session for Inside {
         }
     }
 
+    fn held(&self) -> usize {
+        let heads = self.heads.iter().map(Vec::len).sum::<usize>();
+        self.frames.held() + self.talk.held() + heads
+    }
+
     fn end(&mut self, emit: &mut Emit<'_>) {
         emit.within(CARRIER, |emit| self.talk.end(emit));
     }
@@ -176,6 +181,10 @@ impl Session for Late {
             Some(inside) => inside.gap(from, length, emit),
             None => Progress::Finished,
         }
+    }
+
+    fn held(&self) -> usize {
+        self.inside.as_ref().map_or(0, |inside| inside.held())
     }
 
     fn end(&mut self, emit: &mut Emit<'_>) {

@@ -13,8 +13,10 @@ use terrier_wire::net::{Address, Fragment, Ip, Protocol};
 #[derive(Debug)]
 pub(crate) struct Fragments {
     open: HashMap<PacketKey, Open, FixedState>,
-    /// Keys by age; one that is done may stand here until its turn.
-    ages: VecDeque<(PacketKey, i64)>,
+    /// Keys by age, with the serial number of their packet; one that is done may stand here for some time.
+    ages: VecDeque<(PacketKey, i64, u64)>,
+    /// Packets begun so far.
+    begun: u64,
     octets: usize,
     /// The packets that were put together last.
     done: VecDeque<Done>,
@@ -73,7 +75,7 @@ struct Open {
     prints: Vec<Print>,
     packets: u32,
     on_wire: u64,
-    since_ns: i64,
+    serial: u64,
 }
 
 /// A packet put together.
@@ -95,6 +97,7 @@ impl Fragments {
         Self {
             open: HashMap::with_hasher(FixedState::with_seed(seed)),
             ages: VecDeque::new(),
+            begun: 0,
             octets: 0,
             done: VecDeque::new(),
             duplicates: 0,
@@ -131,11 +134,12 @@ impl Fragments {
             return None;
         }
         if !self.open.contains_key(&key) {
-            self.ages.push_back((key, at_ns));
+            self.begun += 1;
+            self.ages.push_back((key, at_ns, self.begun));
             self.open.insert(
                 key,
                 Open {
-                    since_ns: at_ns,
+                    serial: self.begun,
                     ..Open::default()
                 },
             );
@@ -147,7 +151,7 @@ impl Fragments {
         open.prints.push(print);
         self.octets += kept;
         self.conflicts += u64::from(conflict);
-        if open.prints.len() > MAX_FRAGMENTS {
+        if open.prints.len() > MAX_FRAGMENTS || open.contradicts_itself() {
             self.drop_packet(key);
             self.given_up += 1;
             return None;
@@ -192,7 +196,13 @@ impl Fragments {
 
     /// Drops what is too old, and the oldest while there is too much.
     fn forget(&mut self, at_ns: i64) {
-        while let Some(&(key, since_ns)) = self.ages.front() {
+        if self.ages.len() > MAX_AGES {
+            let open = &self.open;
+            self.ages.retain(|(key, _, serial)| {
+                open.get(key).is_some_and(|open| open.serial == *serial)
+            });
+        }
+        while let Some(&(key, since_ns, serial)) = self.ages.front() {
             let crowded = self.open.len() >= MAX_PACKETS || self.octets >= MAX_OCTETS;
             if !crowded && at_ns.saturating_sub(since_ns) <= PATIENCE_NS {
                 break;
@@ -202,7 +212,7 @@ impl Fragments {
             if self
                 .open
                 .get(&key)
-                .is_some_and(|open| open.since_ns == since_ns)
+                .is_some_and(|open| open.serial == serial)
             {
                 self.drop_packet(key);
                 self.given_up += 1;
@@ -212,6 +222,15 @@ impl Fragments {
 }
 
 impl Open {
+    /// Whether octets lie behind its end: no receiver makes a packet of that.
+    fn contradicts_itself(&self) -> bool {
+        let end = self
+            .pieces
+            .last_key_value()
+            .map_or(0, |(&start, piece)| start + piece.len() as u32);
+        self.whole_len.is_some_and(|whole_len| end > whole_len)
+    }
+
     /// Keeps what is new of a fragment: how many octets, and whether others differ.
     fn add(&mut self, fragment: Fragment, octets: &[u8]) -> (usize, bool) {
         let (start, end) = (fragment.offset, fragment.offset + octets.len() as u32);
@@ -258,6 +277,8 @@ const MAX_DONE: usize = 64;
 const COPY_NS: i64 = 100_000_000;
 const MAX_PACKETS: usize = 1024;
 const MAX_OCTETS: usize = 8 << 20;
+/// Those that are open and, between two clearings, those that are done.
+const MAX_AGES: usize = 4 * MAX_PACKETS;
 /// RFC 8200 gives 60 seconds; the receiver of a datagram of ours (DNS) has long asked again after half of that.
 const PATIENCE_NS: i64 = 30_000_000_000;
 
@@ -282,6 +303,35 @@ mod tests {
     }
 
     const ONE: (u32, u64) = (1, 28);
+
+    #[test]
+    fn a_flood_of_whole_packets_leaves_nothing_behind() {
+        let mut fragments = Fragments::new(1);
+        // One that is never whole stands before them.
+        fragments.add(&ip(b"eight..."), piece(0, 0, true), 0, ONE);
+        for id in 1..=20_000 {
+            fragments.add(&ip(b"eight..."), piece(id, 0, true), 0, ONE);
+            assert!(
+                fragments
+                    .add(&ip(b"tail"), piece(id, 8, false), 0, ONE)
+                    .is_some()
+            );
+            assert!(fragments.ages.len() <= MAX_AGES + 1 && fragments.open.len() == 1);
+        }
+        assert_eq!((fragments.octets, fragments.given_up), (8, 0));
+    }
+
+    #[test]
+    fn octets_behind_the_end_are_no_part_of_a_packet() {
+        let mut fragments = Fragments::new(1);
+        fragments.add(&ip(b"far off."), piece(7, 800, true), 0, ONE);
+        // As many octets as the end asks for, but not those before it.
+        assert_eq!(
+            fragments.add(&ip(b"tail"), piece(7, 8, false), 0, ONE),
+            None
+        );
+        assert_eq!((fragments.given_up, fragments.octets), (1, 0));
+    }
 
     fn piece(id: u32, offset: u32, more: bool) -> Fragment {
         Fragment { id, offset, more }

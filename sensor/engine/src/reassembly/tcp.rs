@@ -192,7 +192,10 @@ impl Stream {
         let mut conflict = false;
         let mut missing = Vec::new();
         let mut at = start;
-        for (&kept_start, kept) in self.pending.range(..end) {
+        // Kept octets never overlap: of those that begin before, only the last one may reach here.
+        let before = self.pending.range(..=start).next_back();
+        let first = before.map_or(start, |(&first, _)| first);
+        for (&kept_start, kept) in self.pending.range(first..end) {
             let kept_end = kept_start + kept.len() as u64;
             if kept_end <= at {
                 continue;

@@ -37,19 +37,25 @@ struct Came {
 }
 
 impl Worker {
-    pub(super) fn packet(&mut self, packet: &Packet<'_>, facts: &mut Facts) {
+    #[inline]
+    pub(super) fn packet<'a>(
+        &mut self,
+        packet: &Packet<'a>,
+        here: &mut Decapsulated<'a>,
+        facts: &mut Facts,
+    ) {
         if self.now_ns == i64::MIN {
             self.table.begin(packet.at_ns);
         }
         self.now_ns = self.now_ns.max(packet.at_ns);
-        match decap::frame(packet.link.0, packet.octets) {
-            Ok(here) => {
+        match decap::frame_into(packet.link.0, packet.octets, here) {
+            Ok(()) => {
                 let came = Came {
                     packets: 1,
                     on_wire: u64::from(here.ip.total_len),
                     counted: Encapsulations::NONE,
                 };
-                self.innermost(packet, &here, came, facts);
+                self.innermost(packet, here, came, facts);
             }
             Err(Refused { why, met }) => self.undecoded(why, met),
         }

@@ -53,6 +53,15 @@ pub struct Decapsulated<'a> {
     pub stopped: Option<Undecoded>,
 }
 
+impl Decapsulated<'_> {
+    /// What stands in the place of a frame before it is taken apart.
+    pub const NOTHING: Self = Self {
+        layers: Layers::NONE,
+        ip: Ip::NOTHING,
+        stopped: None,
+    };
+}
+
 /// A frame without an IP packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Refused {
@@ -88,24 +97,35 @@ pub struct Other<'a> {
 ///
 /// # Errors
 /// When a header is cut, contradicts itself or is of no IP packet.
-#[inline]
 pub fn frame(link_type: u32, octets: &[u8]) -> Result<Decapsulated<'_>, Refused> {
-    let mut layers = Layers::default();
-    let refused = |why, layers: Layers| Refused {
-        why,
-        met: layers.met,
-    };
-    let link = link::header(link_type, octets, &mut layers).map_err(|why| refused(why, layers))?;
-    let ip = net::packet(link.ether_type, link.payload).map_err(|why| refused(why, layers))?;
-    let mut here = Decapsulated {
-        layers,
-        ip,
-        stopped: None,
-    };
-    if may_carry(&ip) {
-        descend(&mut here);
-    }
+    let mut here = Decapsulated::NOTHING;
+    frame_into(link_type, octets, &mut here)?;
     Ok(here)
+}
+
+/// The same, written where the caller wants it: what a frame is taken apart into is too large to be handed from function
+/// to function for each packet.
+///
+/// # Errors
+/// Those of [`frame`]; then `here` has no meaning.
+#[inline]
+pub fn frame_into<'a>(
+    link_type: u32,
+    octets: &'a [u8],
+    here: &mut Decapsulated<'a>,
+) -> Result<(), Refused> {
+    here.layers = Layers::default();
+    here.stopped = None;
+    let read = link::header(link_type, octets, &mut here.layers)
+        .and_then(|link| net::packet_into(link.ether_type, link.payload, &mut here.ip));
+    if let Err(why) = read {
+        let met = here.layers.met;
+        return Err(Refused { why, met });
+    }
+    if may_carry(&here.ip) {
+        descend(here);
+    }
+    Ok(())
 }
 
 /// Goes on behind a fragment: `ip` is the packet that was put together, `layers` what was met in the frame of its last

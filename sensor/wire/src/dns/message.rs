@@ -385,6 +385,7 @@ impl<'a> Walk<'a> {
         }
     }
 
+    #[inline]
     fn name(&mut self) -> Option<Name> {
         match Name::read(self.octets, self.at) {
             Ok((name, behind)) => {

@@ -37,6 +37,11 @@ struct Part {
 }
 
 impl Assembler {
+    /// Octets of unfinished messages, and of those that wait for an earlier one.
+    pub(super) fn kept(&self) -> usize {
+        self.kept
+    }
+
     /// Takes a fragment of a message that is read; `None` as long as its message is not whole.
     pub(super) fn add(&mut self, fragment: &Fragment<'_>) -> Option<Whole> {
         if self.is_known(fragment.kind, fragment.message) || fragment.length > MAX_MESSAGE {

@@ -49,6 +49,12 @@ impl Session {
         Ok(known)
     }
 
+    /// Octets kept of messages that are not whole yet, or wait for their turn.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.sides.iter().map(|half| half.assembler.kept()).sum()
+    }
+
     /// Whether nothing more will be read of a side.
     #[must_use]
     pub fn is_over(&self, side: Side) -> bool {

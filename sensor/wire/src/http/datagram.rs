@@ -7,7 +7,7 @@ use crate::Step;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Datagram {
     /// `M-SEARCH` or `NOTIFY`, of everything (`*`).
-    Request(Request),
+    Request(Box<Request>),
     /// The answer to a search. It goes to who asked, from the device's own address: in a flow of its own.
     Found,
 }
@@ -32,7 +32,7 @@ pub fn datagram(octets: &[u8]) -> Option<Datagram> {
         }
         _ => return None,
     };
-    Some(Datagram::Request(request))
+    Some(Datagram::Request(Box::new(request)))
 }
 
 const REQUESTS: [&[u8]; 2] = [b"M-SEARCH * HTTP/1.1\r\n", b"NOTIFY * HTTP/1.1\r\n"];

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::body::Body;
-use super::message::{self, Answer, Framing, MAX_HEAD, Opening, Request};
+use super::message::{self, Answer, Framing, MAX_HEAD, MAX_METHOD, Opening, Request};
 use crate::{Side, Step, Violation, base64};
 
 /// What a session hands out.
@@ -32,8 +32,22 @@ pub struct Session {
     /// The body of each that is a DNS message, as far as it has come.
     dns: [Option<Vec<u8>>; 2],
     answers: Answers,
+    /// The head of each that is not whole yet.
+    partial: [Partial; 2],
     finished: bool,
     carrier: bool,
+}
+
+/// A head that was looked at and is not whole yet. It is looked at again only when what has come since can change the
+/// answer: else a head that trickles in would be read as often as it has octets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Partial {
+    /// How many octets of it there were; 0 for none.
+    octets: usize,
+    /// Whether its first line was among them.
+    line: bool,
+    /// Who was known to ask.
+    client: Option<Side>,
 }
 
 /// What of a request decides how to read on.
@@ -62,6 +76,7 @@ impl Default for Session {
             body: [Body::Over; 2],
             dns: [None, None],
             answers: Answers::Readable,
+            partial: [Partial::default(); 2],
             finished: false,
             carrier: false,
         }
@@ -86,6 +101,12 @@ impl Session {
     #[must_use]
     pub fn is_carrier(&self) -> bool {
         self.carrier
+    }
+
+    /// Octets kept of bodies that are DNS messages.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.dns.iter().flatten().map(Vec::len).sum()
     }
 
     /// Reads the whole messages at the start of `input`; answers how many octets they took.
@@ -120,8 +141,12 @@ impl Session {
                 .body
                 .get_mut(from.index())
                 .is_some_and(|body| body.lose(length));
-        if let Some(dns) = self.dns.get_mut(from.index()) {
+        if let (Some(dns), Some(partial)) = (
+            self.dns.get_mut(from.index()),
+            self.partial.get_mut(from.index()),
+        ) {
             *dns = None;
+            *partial = Partial::default();
         }
         if place_kept || self.finished {
             return;
@@ -165,11 +190,36 @@ impl Session {
         if empty > 0 && self.client.is_some() {
             return Ok(empty);
         }
-        match self.client {
+        let client = self.client;
+        if let Some(partial) = self.partial.get_mut(from.index()) {
+            if partial.client == client && partial.still(input) {
+                partial.octets = input.len();
+                return Ok(0);
+            }
+            *partial = Partial::default();
+        }
+        let used = match client {
             Some(client) if client == from => self.request(from, input, emit),
             Some(_) => self.answer(from, input, emit),
             None => self.first_head(from, input, emit),
+        }?;
+        if used == 0
+            && !self.is_early(from)
+            && let Some(partial) = self.partial.get_mut(from.index())
+        {
+            *partial = Partial {
+                octets: input.len(),
+                line: input.contains(&b'\n'),
+                client,
+            };
         }
+        Ok(used)
+    }
+
+    /// Whether what a side sends need not be a head: it comes before the answer to a CONNECT or an upgrade.
+    fn is_early(&self, from: Side) -> bool {
+        self.client == Some(from)
+            && matches!(self.pending.back(), Some(Kind::Connect | Kind::Upgrade))
     }
 
     /// The first whole head tells the roles. Octets of a side that speaks no HTTP wait until the other side has told.
@@ -296,7 +346,26 @@ impl Session {
     }
 }
 
-/// A whole head, or nothing yet. A head that trickles in is looked at again with each segment: [`MAX_HEAD`] bounds that.
+impl Partial {
+    /// Whether the answer is the same for these octets: the head's and more.
+    fn still(self, input: &[u8]) -> bool {
+        // The first line's beginning may be refused with any octet.
+        if self.octets <= MAX_METHOD + 1 || input.len() >= MAX_HEAD {
+            return false;
+        }
+        if self.line {
+            // The two octets before may be a part of the empty line.
+            let new = input.get(self.octets - 2..).unwrap_or_default();
+            let ends = |line: &[u8]| line.starts_with(b"\n\n") || line.starts_with(b"\n\r\n");
+            !(0..new.len()).any(|at| new.get(at..).is_some_and(ends))
+        } else {
+            let new = input.get(self.octets..).unwrap_or_default();
+            !new.iter().any(u8::is_ascii_control)
+        }
+    }
+}
+
+/// A whole head, or nothing yet.
 fn whole<M>(step: Step<M>) -> Result<Option<(M, usize)>, Violation> {
     match step {
         Step::Done(message, used) => Ok(Some((message, used))),
@@ -343,242 +412,4 @@ pub const MAX_EARLY: usize = 8 * 1024;
 pub const MAX_EARLY_UPGRADE: usize = 1024;
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::testing::in_pieces;
-    use Side::{Originator as O, Responder as R};
-
-    /// The messages, shortened, and how it ended; the same whatever the size of the pieces.
-    fn check(conversation: &[(Side, &[u8])], expected: &[&str]) {
-        for size in [1, 2, 3, 7, 64, usize::MAX] {
-            assert_eq!(run(conversation, size), expected, "pieces of {size}");
-        }
-    }
-
-    fn run(conversation: &[(Side, &[u8])], size: usize) -> Vec<String> {
-        let mut session = Session::default();
-        let mut found = Vec::new();
-        let mut end = None;
-        in_pieces(conversation, size, |from, input| {
-            let used = session.feed(from, input, |message| found.push(short(&message)));
-            if session.is_finished() {
-                end = Some("finished".to_owned());
-                return None;
-            }
-            match used {
-                Ok(used) => Some(used),
-                Err(Violation(why)) => {
-                    end = Some(format!("violation: {why}"));
-                    None
-                }
-            }
-        });
-        found.extend(end);
-        found
-    }
-
-    fn short(message: &Message) -> String {
-        match message {
-            Message::Request(request) => format!("{} {}", request.method, request.target),
-            Message::Answer(answer) => answer.status.to_string(),
-            Message::Dns(_, octets) => format!("dns {}", octets.escape_ascii()),
-            Message::AnswersLost => "lost".to_owned(),
-        }
-    }
-
-    #[test]
-    fn pairs_requests_and_answers_over_a_kept_connection() {
-        check(
-            &[
-                (O, b"POST /a HTTP/1.1\r\nContent-Length: 4\r\n\r\nGET "),
-                (R, b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nHTTP/1.1"),
-                (O, b"\r\nHEAD /b HTTP/1.1\r\n\r\n"),
-                (R, b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"),
-                (O, b"GET /c HTTP/1.1\r\n\r\nGET /d HTTP/1.1\r\n\r\n"),
-                (R, b"HTTP/1.1 304 Not Modified\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"),
-                (O, b"GET /e HTTP/1.1\r\n\r\n"),
-                (R, b"HTTP/1.1 204 No Content\r\n\r\n"),
-            ],
-            &[
-                "POST /a", "200", "HEAD /b", "200", "GET /c", "GET /d", "304", "200", "GET /e",
-                "204",
-            ],
-        );
-    }
-
-    #[test]
-    fn hands_out_the_bodies_that_are_dns_messages() {
-        check(
-            &[
-                (O, b"POST /dns-query HTTP/1.1\r\nContent-Type: application/dns-message\r\nContent-Length: 5\r\n\r\nquery"),
-                (R, b"HTTP/1.1 200 OK\r\ncontent-type: Application/DNS-message; x=y\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nans\r\n3\r\nwer\r\n0\r\n\r\n"),
-                (O, b"GET /dns-query?ct&dns=cXVlcnk HTTP/1.1\r\n\r\n"),
-                (R, b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 2\r\n\r\nno"),
-                (O, b"GET /?dns=no+base64! HTTP/1.1\r\n\r\n"),
-            ],
-            &[
-                "POST /dns-query",
-                "dns query",
-                "200",
-                "dns answer",
-                "GET /dns-query?ct&dns=cXVlcnk",
-                "dns query",
-                "200",
-                "GET /?dns=no+base64!",
-            ],
-        );
-    }
-
-    #[test]
-    fn the_responder_may_be_the_client() {
-        // A visitor's request that a tunnel hands to its agent.
-        check(
-            &[
-                (R, b"GET / HTTP/1.1\r\nHost: witty-fox-1.loca.lt\r\n\r\n"),
-                (O, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),
-            ],
-            &["GET /", "200"],
-        );
-    }
-
-    #[test]
-    fn finishes_where_the_connection_is_handed_over() {
-        check(
-            &[
-                (
-                    O,
-                    b"CONNECT PageKite:1 HTTP/1.0\r\nX-PageKite-Version: 1.5\r\n\r\n",
-                ),
-                (
-                    R,
-                    b"HTTP/1.1 200 OK\r\nX-PageKite-UUID: 1\r\n\r\n5\r\nNOOP\n",
-                ),
-            ],
-            &["CONNECT PageKite:1", "200", "finished"],
-        );
-        check(
-            &[
-                (
-                    O,
-                    b"GET /chat HTTP/1.1\r\nUpgrade: websocket\r\n\r\n\x82\x05",
-                ),
-                (R, b"HTTP/1.1 101 Switching Protocols\r\n\r\n\x82\x0c"),
-            ],
-            &["GET /chat", "101", "finished"],
-        );
-    }
-
-    #[test]
-    fn goes_on_after_a_connect_that_was_refused() {
-        check(
-            &[
-                (O, b"CONNECT a:443 HTTP/1.1\r\n\r\n"),
-                (
-                    R,
-                    b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 2\r\n\r\nno",
-                ),
-                (
-                    O,
-                    b"CONNECT a:443 HTTP/1.1\r\nProxy-Authorization: x\r\n\r\n\x16\x03\x01",
-                ),
-                (R, b"HTTP/1.1 200 Connection established\r\n\r\n"),
-            ],
-            &["CONNECT a:443", "407", "CONNECT a:443", "200", "finished"],
-        );
-    }
-
-    #[test]
-    fn a_connect_whose_answer_was_not_captured_does_not_wait_for_ever() {
-        let early = vec![0x17; MAX_EARLY + 1];
-        check(
-            &[(O, b"CONNECT a:443 HTTP/1.1\r\n\r\n"), (O, &early)],
-            &["CONNECT a:443", "finished"],
-        );
-    }
-
-    #[test]
-    fn finishes_at_a_body_that_only_the_connection_ends() {
-        check(
-            &[
-                (O, b"GET / HTTP/1.0\r\n\r\n"),
-                (R, b"HTTP/1.0 200 OK\r\n\r\n<html>"),
-            ],
-            &["GET /", "200", "finished"],
-        );
-        check(
-            &[
-                (O, b"GET / HTTP/1.1\r\n\r\n"),
-                (R, b"HTTP/1.1 200 OK\r\nContent-Length: 16777217\r\n\r\n"),
-            ],
-            &["GET /", "200", "finished"],
-        );
-    }
-
-    #[test]
-    fn an_answer_alone_stands_alone() {
-        check(
-            &[
-                (R, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"),
-                (O, b"GET /later HTTP/1.1\r\n\r\n"),
-            ],
-            &["200", "GET /later"],
-        );
-    }
-
-    #[test]
-    fn keeps_the_request_to_a_server_that_speaks_something_else() {
-        check(
-            &[
-                (R, b"220 mail.example ESMTP\r\n"),
-                (O, b"GET / HTTP/1.1\r\n\r\n"),
-            ],
-            &["GET /", "violation: no HTTP/1 status line"],
-        );
-    }
-
-    #[test]
-    fn goes_on_with_requests_alone_when_no_answer_is_in_the_capture() {
-        let requests = b"GET / HTTP/1.1\r\n\r\n".repeat(MAX_PENDING + 3);
-        let found = run(&[(O, &requests)], 1000);
-        assert_eq!(found.len(), MAX_PENDING + 4);
-        assert_eq!(found.iter().filter(|found| *found == "lost").count(), 1);
-    }
-
-    #[test]
-    fn a_gap_inside_a_body_loses_nothing() {
-        let mut session = Session::default();
-        let mut found = Vec::new();
-        let mut feed = |session: &mut Session, from, input: &[u8]| {
-            session.feed(from, input, |message| found.push(short(&message)))
-        };
-        let get = b"GET / HTTP/1.1\r\n\r\n";
-        assert!(feed(&mut session, O, get).is_ok());
-        let head = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nab";
-        assert_eq!(feed(&mut session, R, head), Ok(head.len()));
-        session.gap(R, 8, |_| panic!("nothing is lost"));
-        assert!(feed(&mut session, O, get).is_ok());
-        assert!(feed(&mut session, R, head).is_ok());
-        session.gap(R, 9, |message| assert_eq!(message, Message::AnswersLost));
-        assert!(!session.is_finished());
-        assert_eq!(feed(&mut session, R, b"anything"), Ok(8));
-        session.gap(O, 0, |_| {});
-        assert!(session.is_finished());
-        assert_eq!(found, ["GET /", "200", "GET /", "200"]);
-    }
-
-    proptest! {
-        #[test]
-        fn pieces_do_not_matter(
-            client in proptest::collection::vec(any::<u8>(), 0..60),
-            server in proptest::collection::vec(any::<u8>(), 0..60),
-            size in 1_usize..40,
-        ) {
-            let client = [b"GET /x HTTP/1.1\r\nContent-Length: 3\r\n\r\n", &client[..]].concat();
-            let server = [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", &server[..]].concat();
-            let conversation = [(O, &client[..]), (R, &server[..])];
-            prop_assert_eq!(run(&conversation, size), run(&conversation, usize::MAX));
-        }
-    }
-}
+mod tests;

@@ -89,6 +89,16 @@ impl Session {
         self.finished
     }
 
+    /// Octets kept of header blocks and DNS messages that are not whole, and of what later blocks may refer to.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        let of_side = |side: &Stream| {
+            let bodies = side.dns.iter().map(|(_, body)| body.len());
+            side.block.len() + side.decoder.held() + bodies.sum::<usize>()
+        };
+        self.sides.iter().map(of_side).sum()
+    }
+
     /// Reads on; answers how many octets that took.
     ///
     /// # Errors

@@ -24,6 +24,15 @@ pub struct Layers {
 }
 
 impl Layers {
+    /// Nothing was met.
+    pub const NONE: Self = Self {
+        vlan: Tags::NONE,
+        vni: None,
+        met: Encapsulations::NONE,
+        depth: 0,
+        outer: None,
+    };
+
     /// Goes one encapsulation deeper.
     pub(crate) fn enter(&mut self, kind: Encapsulations) -> Result<(), Undecoded> {
         if self.depth == MAX_DEPTH {
@@ -79,6 +88,11 @@ pub struct Tags {
 impl Tags {
     /// QinQ has two; a tagged frame in a tunnel over a tagged network two or three.
     pub const KEPT: usize = 4;
+    /// No tag.
+    pub const NONE: Self = Self {
+        ids: [0; Self::KEPT],
+        kept: 0,
+    };
 
     /// The first VLAN ids, outermost first.
     #[inline]

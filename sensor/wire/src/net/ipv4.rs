@@ -4,7 +4,7 @@ use super::{Address, Fragment, Ip, Protocol};
 use crate::link::Undecoded;
 
 #[inline]
-pub(super) fn packet(octets: &[u8]) -> Result<Ip<'_>, Undecoded> {
+pub(super) fn packet<'a>(octets: &'a [u8], ip: &mut Ip<'a>) -> Result<(), Undecoded> {
     let Some(
         &[
             first,
@@ -53,7 +53,7 @@ pub(super) fn packet(octets: &[u8]) -> Result<Ip<'_>, Undecoded> {
         offset,
         more,
     });
-    let mut ip = Ip {
+    *ip = Ip {
         source: Address::v4([s0, s1, s2, s3]),
         destination: Address::v4([d0, d1, d2, d3]),
         protocol: Protocol(protocol),
@@ -65,9 +65,9 @@ pub(super) fn packet(octets: &[u8]) -> Result<Ip<'_>, Undecoded> {
         authenticated: false,
     };
     if ip.protocol == Protocol::AH {
-        behind_authentication(&mut ip);
+        behind_authentication(ip);
     }
-    Ok(ip)
+    Ok(())
 }
 
 /// Moves the payload behind an Authentication Header: next protocol, length in words of 4 octets less 2, reserved, then
@@ -101,6 +101,10 @@ const HEADER: usize = 20;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn packet(octets: &[u8]) -> Result<Ip<'_>, Undecoded> {
+        crate::net::packet(crate::link::EtherType::IPV4, octets)
+    }
 
     fn header(total_len: u16, fragment: u16) -> Vec<u8> {
         [

@@ -9,8 +9,7 @@ use crate::link::Undecoded;
 /// How many extension headers are followed. RFC 8200 recommends each kind once (seven kinds); a longer chain is an attack.
 pub const MAX_EXTENSIONS: usize = 10;
 
-#[inline]
-pub(super) fn packet(octets: &[u8]) -> Result<Ip<'_>, Undecoded> {
+pub(super) fn packet<'a>(octets: &'a [u8], ip: &mut Ip<'a>) -> Result<(), Undecoded> {
     let mut reader = Reader::new(octets);
     let first = reader.u32_be().ok_or(Undecoded::IpHeader)?;
     if first >> 28 != 6 {
@@ -25,7 +24,7 @@ pub(super) fn packet(octets: &[u8]) -> Result<Ip<'_>, Undecoded> {
     let promised = if length == 0 { reader.left() } else { length };
     let rest = reader.rest();
     let captured = rest.get(..promised.min(rest.len())).unwrap_or(rest);
-    let mut ip = Ip {
+    *ip = Ip {
         source,
         destination,
         protocol: Protocol(protocol),
@@ -37,9 +36,9 @@ pub(super) fn packet(octets: &[u8]) -> Result<Ip<'_>, Undecoded> {
         authenticated: false,
     };
     if !matches!(ip.protocol, Protocol::TCP | Protocol::UDP) {
-        behind_extensions(&mut ip)?;
+        behind_extensions(ip)?;
     }
-    Ok(ip)
+    Ok(())
 }
 
 /// Moves `payload` behind the extension headers.
@@ -100,6 +99,10 @@ const SHIM6: u8 = 140;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn packet(octets: &[u8]) -> Result<Ip<'_>, Undecoded> {
+        crate::net::packet(crate::link::EtherType::IPV6, octets)
+    }
 
     fn header(next: u8, payload: &[u8]) -> Vec<u8> {
         let length = u16::try_from(payload.len()).unwrap().to_be_bytes();

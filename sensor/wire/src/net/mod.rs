@@ -37,6 +37,21 @@ pub struct Ip<'a> {
     pub authenticated: bool,
 }
 
+impl Ip<'_> {
+    /// No packet: what stands in the place of one before it is read.
+    pub(crate) const NOTHING: Self = Self {
+        source: Address([0; 16]),
+        destination: Address([0; 16]),
+        protocol: Protocol(0),
+        identification: 0,
+        fragment: None,
+        payload: &[],
+        payload_len: 0,
+        total_len: 0,
+        authenticated: false,
+    };
+}
+
 /// An IP protocol number of the IANA registry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Protocol(pub u8);
@@ -81,11 +96,26 @@ pub struct Fragment {
 ///
 /// # Errors
 /// When a header is cut or contradicts itself.
-#[inline]
 pub fn packet(ether_type: EtherType, octets: &[u8]) -> Result<Ip<'_>, Undecoded> {
+    let mut ip = Ip::NOTHING;
+    packet_into(ether_type, octets, &mut ip)?;
+    Ok(ip)
+}
+
+/// The same, written where the caller wants it: an [`Ip`] is too large to be handed from function to function for each
+/// packet.
+///
+/// # Errors
+/// Those of [`packet`]; then `ip` has no meaning.
+#[inline]
+pub fn packet_into<'a>(
+    ether_type: EtherType,
+    octets: &'a [u8],
+    ip: &mut Ip<'a>,
+) -> Result<(), Undecoded> {
     match ether_type {
-        EtherType::IPV4 => ipv4::packet(octets),
-        EtherType::IPV6 => ipv6::packet(octets),
+        EtherType::IPV4 => ipv4::packet(octets, ip),
+        EtherType::IPV6 => ipv6::packet(octets, ip),
         _ => Err(Undecoded::NotIp),
     }
 }

@@ -47,6 +47,13 @@ pub struct Known {
 }
 
 impl Session {
+    /// Octets kept of pieces that came before their turn.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        let pieces = self.sides.iter().flat_map(|half| &half.early);
+        pieces.map(|(_, piece)| piece.len()).sum()
+    }
+
     /// Takes a packet.
     ///
     /// # Errors

@@ -13,6 +13,12 @@ pub struct Ordered {
 }
 
 impl Ordered {
+    /// Octets kept of packets that came before their turn.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.early.iter().map(|(_, octets)| octets.len()).sum()
+    }
+
     /// Numbers of 32 bits, the first one known: that behind the sender's initial one.
     #[must_use]
     pub fn behind(initial: u32) -> Self {

@@ -92,6 +92,12 @@ impl Session {
         }
     }
 
+    /// Octets kept of messages that are not whole yet.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.sides.iter().map(|half| half.message.len()).sum()
+    }
+
     /// Whether nothing more will be read of a side.
     #[must_use]
     pub fn is_over(&self, side: Side) -> bool {

@@ -16,6 +16,11 @@ pub(super) struct Inflater {
 }
 
 impl Inflater {
+    /// What it takes once something was inflated.
+    pub(super) fn held(&self) -> usize {
+        self.state.as_ref().map_or(0, |_| STATE)
+    }
+
     pub(super) fn new(forgets: bool) -> Self {
         Self {
             state: None,
@@ -78,3 +83,6 @@ pub const MAX_INFLATED: u64 = 8 * 1024 * 1024;
 
 /// On the stack.
 const PIECE: usize = 4096;
+
+/// The window of 32 KiB and the tables of the codes, rounded up.
+const STATE: usize = 48 * 1024;

@@ -85,6 +85,16 @@ impl Session {
         self.sides.iter().all(|side| side.place == Place::Closed)
     }
 
+    /// Octets kept between messages: the windows of those that are compressed.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        let of_side = |side: &Stream| {
+            let inflater = side.inflater.as_ref().map_or(0, Inflater::held);
+            inflater + side.scratch.capacity()
+        };
+        self.sides.iter().map(of_side).sum()
+    }
+
     /// Reads on; answers how many octets that took: all but the head of a frame that is not whole.
     ///
     /// # Errors

@@ -218,6 +218,12 @@ fn other(what: &str, observed: &str, because: String) -> Why {
         "http.host" => (80, format!("HTTP to the host {observed}")),
         "http.uri" => (80, format!("HTTP asked for {observed}")),
         "http.user_agent" => (80, format!("the HTTP client calls itself {observed}")),
+        "http.upgrade" => (80, format!("HTTP asked to go on with {observed}")),
+        "websocket.subprotocol" => (80, format!("a WebSocket for {observed}")),
+        "tls_client.certificate" => (80, format!("the client's certificate of {observed}")),
+        "ssh.client" => (80, format!("the client greets with {observed}")),
+        "ssh.server" => (80, format!("the server greets with {observed}")),
+        "flow.protocol" => (80, format!("it speaks {observed}")),
         "flow.first_octets" => (80, format!("the first octets match {observed}")),
         _ => (50, format!("{what} {observed}")),
     };

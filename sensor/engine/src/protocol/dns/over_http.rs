@@ -36,6 +36,11 @@ impl OverHttp {
         });
     }
 
+    /// Octets kept of questions.
+    pub(in crate::protocol) fn held(&self) -> usize {
+        self.exchange.held()
+    }
+
     /// No answer comes any more.
     pub(in crate::protocol) fn end(&mut self, emit: &mut Emit<'_>) {
         emit.within(CARRIER, |emit| self.exchange.end(emit));

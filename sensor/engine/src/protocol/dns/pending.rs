@@ -51,8 +51,15 @@ impl Entry {
 impl Pending {
     /// A flow between two busy resolvers may hold many; a flood must not grow without end.
     pub(super) const MAX: usize = 256;
+    /// Octets of an entry: itself, a name of usual length, some frames.
+    const COST: usize = 160;
     /// Stub resolvers give up after 5 to 30 seconds.
     pub(super) const PATIENCE_NS: i64 = 30_000_000_000;
+
+    /// About so many octets are kept of its questions.
+    pub(super) fn held(&self) -> usize {
+        self.entries.len() * Self::COST
+    }
 
     /// Adds a question; one that waits already is only seen once more. When the list is full the oldest goes out.
     pub(super) fn ask(&mut self, asked: &Asked<'_>, emit: &Emit<'_>) -> Option<Entry> {

@@ -31,6 +31,11 @@ impl Pending {
         self.websocket
     }
 
+    /// Octets kept of the requests.
+    pub(super) fn held(&self) -> usize {
+        self.requests.iter().map(Waiting::held).sum()
+    }
+
     /// `head` are the frames of the message.
     pub(super) fn take(
         &mut self,
@@ -105,6 +110,20 @@ impl Waiting {
         }
     }
 
+    /// Octets kept of it.
+    pub(in crate::protocol) fn held(&self) -> usize {
+        let Http {
+            host,
+            uri,
+            user_agent,
+            upgrade,
+            ..
+        } = &self.http;
+        let texts = [host, user_agent, upgrade];
+        let texts = texts.into_iter().flatten().map(String::len).sum::<usize>();
+        size_of::<Self>() + uri.len() + texts
+    }
+
     pub(in crate::protocol) fn is_websocket(&self) -> bool {
         names_websocket(self.http.upgrade.as_deref())
     }
@@ -153,7 +172,7 @@ impl Waiting {
         });
         let client = self.http.client;
         let gateway = gateway(&self.http);
-        emit.fact(&self.frames, Fact::Http(self.http));
+        emit.fact(&self.frames, Fact::Http(Box::new(self.http)));
         if let Some(websocket) = websocket {
             emit.fact(&self.frames, Fact::WebSocket(websocket));
         }

@@ -220,6 +220,7 @@ fn tells_what_a_client_says_in_clear() {
     driver.packet(SERVER, CONNECT_RESPONSE);
     assert_eq!(driver.over, Some(Progress::Finished));
     let client = RdpClient {
+        client: CLIENT,
         client_name: Some("FRONT-DESK".to_owned()),
         client_build: Some("2600 (Windows XP)".to_owned()),
         keyboard: Some("0x00000409 (en-US)".to_owned()),

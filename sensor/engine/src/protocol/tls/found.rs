@@ -282,9 +282,10 @@ impl Found {
             certificate,
             resumed: resumed || choice.psk,
             client: side.other(),
+            inside: self.carrier,
         };
         self.server = Server::Told(side);
-        emit.fact(&self.half(side).frames, Fact::TlsServer(fact));
+        emit.fact(&self.half(side).frames, Fact::TlsServer(Box::new(fact)));
     }
 }
 

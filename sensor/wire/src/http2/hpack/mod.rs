@@ -19,6 +19,11 @@ impl Decoder {
         }
     }
 
+    /// The size of its table.
+    pub(super) fn held(&self) -> usize {
+        self.table.size()
+    }
+
     /// Decodes a whole block; hands out name and value of each field.
     pub(super) fn block(
         &mut self,
@@ -26,7 +31,7 @@ impl Decoder {
         mut emit: impl FnMut(&[u8], &[u8]),
     ) -> Result<(), Violation> {
         let mut reader = Reader::new(input);
-        let mut count = 0;
+        let (mut count, mut octets) = (0, 0);
         while let Some(first) = reader.u8() {
             count += 1;
             if count > MAX_FIELDS {
@@ -36,10 +41,12 @@ impl Decoder {
                 0x80.. => {
                     let number = integer(first, 7, &mut reader)?;
                     let (name, value) = self.table.get(number).ok_or(UNKNOWN)?;
+                    octets += name.len() + value.len();
                     emit(name, value);
                 }
                 0x40.. => {
                     let (name, value) = self.literal(first, 6, &mut reader)?;
+                    octets += name.len() + value.len();
                     emit(&name, &value);
                     self.table.add(&name, &value);
                 }
@@ -52,8 +59,12 @@ impl Decoder {
                 }
                 _ => {
                     let (name, value) = self.literal(first, 4, &mut reader)?;
+                    octets += name.len() + value.len();
                     emit(&name, &value);
                 }
+            }
+            if octets > MAX_LIST {
+                return Err(Violation("a header block stands for too much"));
             }
         }
         Ok(())
@@ -109,6 +120,9 @@ const CUT: Violation = Violation("a header block ends within a field");
 
 /// Browsers ask for tables of 64 KiB, everybody else for the usual 4.
 const MAX_TABLE: usize = 64 * 1024;
+
+/// Octets of all fields of a block. Servers allow 8 to 64 KiB; an octet may stand for an entry as long as the table.
+const MAX_LIST: usize = 256 * 1024;
 
 /// Servers refuse more than some hundred fields; each may be one octet that stands for a long entry.
 const MAX_FIELDS: usize = 1024;
@@ -180,6 +194,20 @@ mod tests {
         assert!(decode(&mut decoder, b"\x40\x03abc\x0a0123456789").is_ok());
         assert_eq!(decode(&mut decoder, b"\xbe"), Err(UNKNOWN.0));
         assert!(decode(&mut decoder, b"\x20").is_ok());
+    }
+
+    #[test]
+    fn refuses_a_small_block_that_stands_for_megabytes() {
+        let mut decoder = Decoder::new();
+        let mut block = b"\x40\x01a\x7f\x80\x1e".to_vec();
+        block.extend_from_slice(&[b'v'; 0x7f + 0x0f00]);
+        block.extend_from_slice(&[0xbe; 60]);
+        assert!(decode(&mut decoder, &block).is_ok());
+        let bomb = [0xbe; 100];
+        assert_eq!(
+            decode(&mut decoder, &bomb),
+            Err("a header block stands for too much")
+        );
     }
 
     #[test]

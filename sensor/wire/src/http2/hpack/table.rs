@@ -27,6 +27,11 @@ impl Table {
         }
     }
 
+    /// Octets of its entries, with what each counts beside them.
+    pub(super) fn size(&self) -> usize {
+        self.size
+    }
+
     /// The entry of a number from 1 on.
     pub(super) fn get(&self, number: usize) -> Option<(&[u8], &[u8])> {
         let at = number.checked_sub(1)?;
