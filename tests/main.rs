@@ -14,6 +14,7 @@
 //! | [`hostile`] | whether hostile packets do harm: panics, answers that depend on the workers, memory without bound |
 //! | [`inputs`] | whether the answer depends on the files and formats that the packets came in |
 //! | [`live`] | whether `terrier run` on an interface says what `terrier read` says of a capture (only as root) |
+//! | [`readme`] | whether the tables of `README.md` are what the code says |
 //! | [`schema`] | whether the records keep to the schema that others rely on |
 //! | [`strict`] | whether what is no tool, but begins like one, is told as one |
 //! | [`tidy`] | whether the house rules are kept |
@@ -32,6 +33,7 @@ mod golden;
 mod hostile;
 mod inputs;
 mod live;
+mod readme;
 mod schema;
 mod strict;
 mod support;

@@ -96,8 +96,8 @@ impl Judge {
         let detections = detect::all(config.signatures);
         let findings = detections
             .iter()
-            .flat_map(|detection| detection.ids())
-            .map(|id| (id, 0))
+            .flat_map(|detection| detection.finds())
+            .map(|listed| (listed.id, 0))
             .collect();
         Self {
             home: config.home,

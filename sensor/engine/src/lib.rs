@@ -8,6 +8,7 @@ pub mod alert;
 mod clock;
 mod conversation;
 mod counters;
+mod coverage;
 pub mod detect;
 mod flow;
 mod home;
@@ -25,6 +26,7 @@ mod worker;
 
 pub use clock::Clock;
 pub use counters::Counters;
+pub use coverage::{Coverage, Encapsulation, ProtocolRow, ToolRow, coverage};
 pub use home::{Direction, HomeNetworks};
 pub use judge::{Hellos, Judge, JudgeConfig, Sink, Verdicts};
 pub use packet::{LinkType, Packet};

@@ -119,7 +119,7 @@ fn sorted(end: &Endpoint) -> (IpAddr, u16) {
 pub struct ObservationRecord<'a> {
     /// The observation.
     pub observation: &'a Observation,
-    /// Its `protocol`: [`Fact::protocol`](crate::observation::Fact::protocol) of one that is written.
+    /// Its `protocol`, as its fact names it.
     pub protocol: &'static str,
 }
 

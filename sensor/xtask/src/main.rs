@@ -1,4 +1,4 @@
-//! Terrier's chores: `cargo xtask ci`, `demo`, `golden`, `bench`.
+//! Terrier's chores: `cargo xtask ci`, `demo`, `golden`, `docs`, `bench`.
 //!
 //! This crate needs neither libpcap nor the rest of the workspace, so that it can install what they need.
 
@@ -27,6 +27,8 @@ fn run(arguments: &[String]) -> anyhow::Result<()> {
         ["ci"] => steps::ci(),
         ["demo"] => steps::demo(),
         ["golden"] => steps::golden(),
+        ["docs"] => steps::docs(steps::Docs::Write),
+        ["docs", "--check"] => steps::docs(steps::Docs::Check),
         ["bench", capture] => bench::bench(capture, bench::PAIRS),
         ["bench", capture, pairs] => {
             bench::bench(capture, pairs.parse().context("PAIRS is a number")?)
@@ -51,4 +53,5 @@ usage: cargo xtask CHORE
   ci                     everything that must pass before a change lands; installs what it needs
   demo                   builds the program and reads the bundled captures
   golden                 writes the golden files anew; read the diff like code
+  docs [--check]         writes the tables of README.md anew, or says whether they are what the code says
   bench CAPTURE [PAIRS]  the program against a bare libpcap loop, in pairs";

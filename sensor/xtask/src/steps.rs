@@ -119,6 +119,29 @@ pub(crate) fn golden() -> anyhow::Result<()> {
     )
 }
 
+/// What is done with the tables of README.md.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Docs {
+    /// They are written anew.
+    Write,
+    /// They are compared with what the code says, as `ci` does with all tests.
+    Check,
+}
+
+/// The tables of README.md. A test makes them, so that this crate needs nothing of the workspace.
+pub(crate) fn docs(docs: Docs) -> anyhow::Result<()> {
+    needs::libpcap()?;
+    needs::nextest()?;
+    let environment: &[(&str, &str)] = match docs {
+        Docs::Write => &[("UPDATE_README", "1")],
+        Docs::Check => &[],
+    };
+    cargo(
+        &["nextest", "run", "--package", "terrier-tests", "readme"],
+        environment,
+    )
+}
+
 /// Runs cargo, and fails as it does.
 pub(crate) fn cargo(arguments: &[&str], environment: &[(&str, &str)]) -> anyhow::Result<()> {
     let done = Command::new("cargo")

@@ -11,13 +11,12 @@
 //!
 //! **References.** iodine's `doc/proto_00000502.txt`; dnscat2's `doc/protocol.md`; dns2tcp's `common/includes/dns.h`.
 
-use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
 use super::kind::{Kind, Told, kind};
 use super::of_client::Deed;
-use super::{Around, Detection, Finding, Grade, Reason, Severity, Subject};
+use super::{Around, Detection, Finding, Grade, Listed, Reason, Severity, Subject};
 use crate::observation::{DnsTransaction, Fact, NameService, Observation};
 
 /// Tunnels by their marks.
@@ -72,8 +71,8 @@ enum Thread {
 }
 
 impl Detection for DnsTunnels {
-    fn ids(&self) -> Vec<Cow<'static, str>> {
-        ALL.iter().map(|kind| Cow::Borrowed(kind.id)).collect()
+    fn finds(&self) -> Vec<Listed> {
+        ALL.iter().map(|kind| kind.listed()).collect()
     }
 
     fn observe(&mut self, fact: &Observation, around: &Around<'_>, found: &mut Vec<Finding>) {

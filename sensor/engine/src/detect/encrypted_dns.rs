@@ -11,11 +11,9 @@
 //!
 //! **References.** RFC 7858, RFC 8484, RFC 9250, draft-denis-dprive-dnscrypt.
 
-use std::borrow::Cow;
-
 use super::kind::{Kind, Told, kind};
 use super::of_client::Deed;
-use super::{Around, Detection, Finding, Grade, NameSource, Reason, Severity, Subject};
+use super::{Around, Detection, Finding, Grade, Listed, NameSource, Reason, Severity, Subject};
 use crate::observation::{DnsTransaction, Fact, Http, NameService, Observation, Side};
 
 /// The detections of class `dns`.
@@ -38,8 +36,8 @@ const DNSCRYPT_CLIENT: Kind = kind(
 const ALL: [&Kind; 4] = [&DOT, &DOH, &DOQ, &DNSCRYPT];
 
 impl Detection for EncryptedDns {
-    fn ids(&self) -> Vec<Cow<'static, str>> {
-        ALL.iter().map(|kind| Cow::Borrowed(kind.id)).collect()
+    fn finds(&self) -> Vec<Listed> {
+        ALL.iter().map(|kind| kind.listed()).collect()
     }
 
     fn observe(&mut self, fact: &Observation, around: &Around<'_>, found: &mut Vec<Finding>) {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::severity::Sum;
-use super::{Confidence, Finding, Grade, Reason, Roles, Severity, Subject};
+use super::{Confidence, Finding, Grade, Listed, Reason, Roles, Severity, Subject};
 use crate::observation::Observation;
 
 /// One detection: its id, title and severity.
@@ -43,6 +43,14 @@ pub(super) struct Told {
 }
 
 impl Kind {
+    /// As the registry's row of it.
+    pub(super) fn listed(&self) -> Listed {
+        Listed {
+            id: Cow::Borrowed(self.id),
+            title: self.title.to_owned(),
+        }
+    }
+
     /// The finding in a decoded session between `roles`, with direction and severity as its last reasons.
     pub(super) fn finding(&self, fact: &Observation, roles: &Roles, told: Told) -> Finding {
         let (severity, arithmetic) = self.sum.of(roles.direction);

@@ -1,4 +1,4 @@
-//! Facts to findings: opinions on what was seen. The registry is [`all`].
+//! Facts to findings: opinions on what was seen. The registry is `all`.
 //!
 //! A detection reads facts and signatures only, so it is tested without a packet. One file each; its page says what it
 //! sees, why it matters, what also looks like this.
@@ -43,11 +43,20 @@ pub(crate) fn all(signatures: Arc<Signatures>) -> Vec<Box<dyn Detection>> {
 
 /// An opinion on facts.
 pub(crate) trait Detection: Send {
-    /// The ids it may find.
-    fn ids(&self) -> Vec<Cow<'static, str>>;
+    /// What it may find.
+    fn finds(&self) -> Vec<Listed>;
 
     /// Looks at a fact, in the order of facts.
     fn observe(&mut self, fact: &Observation, around: &Around<'_>, found: &mut Vec<Finding>);
+}
+
+/// What may be found: a row of the documentation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Dotted id.
+    pub id: Cow<'static, str>,
+    /// What it is called in a sentence, unless the fact tells more.
+    pub title: String,
 }
 
 /// What a detection may know besides the fact.

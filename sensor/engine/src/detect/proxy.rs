@@ -12,12 +12,11 @@
 //!
 //! **References.** RFC 1928, RFC 9110 section 9.3.6, RFC 9112 section 3.2.2.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::kind::{Kind, Told, kind};
-use super::{Around, Detection, Finding, Reason, Roles, Severity, Subject};
+use super::{Around, Detection, Finding, Listed, Reason, Roles, Severity, Subject};
 use crate::home::Direction;
 use crate::observation::{Fact, Http, Observation, Socks};
 use crate::signature::{self, Signatures};
@@ -146,8 +145,8 @@ impl Proxy {
 }
 
 impl Detection for Proxy {
-    fn ids(&self) -> Vec<Cow<'static, str>> {
-        ALL.iter().map(|kind| Cow::Borrowed(kind.id)).collect()
+    fn finds(&self) -> Vec<Listed> {
+        ALL.iter().map(|kind| kind.listed()).collect()
     }
 
     fn observe(&mut self, fact: &Observation, around: &Around<'_>, found: &mut Vec<Finding>) {

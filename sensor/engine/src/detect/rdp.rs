@@ -10,11 +10,10 @@
 //!
 //! **References.** MS-RDPBCGR 2.2.1.1, 2.2.1.2; MS-RDPEUDP 3.1.5.1.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::kind::{Kind, Told, kind};
-use super::{Around, Detection, Finding, Reason, Roles, Severity, Subject};
+use super::{Around, Detection, Finding, Listed, Reason, Roles, Severity, Subject};
 use crate::home::Direction;
 use crate::observation::{self, AuthResult, Fact, Observation, Side};
 
@@ -70,8 +69,8 @@ const UDP_ANSWERED: Kind = kind("rdp.udp", "RDP over UDP", Severity::Low, 0, 0);
 const ALL: [&Kind; 6] = [&SESSION, &EXPOSED, &NO_NLA, &ODD_PORT, &OUTBOUND, &UDP];
 
 impl Detection for Rdp {
-    fn ids(&self) -> Vec<Cow<'static, str>> {
-        ALL.iter().map(|kind| Cow::Borrowed(kind.id)).collect()
+    fn finds(&self) -> Vec<Listed> {
+        ALL.iter().map(|kind| kind.listed()).collect()
     }
 
     fn observe(&mut self, fact: &Observation, around: &Around<'_>, found: &mut Vec<Finding>) {

@@ -13,10 +13,8 @@
 //!
 //! **References.** RFC 4253, RFC 8071.
 
-use std::borrow::Cow;
-
 use super::kind::{Kind, Told, kind};
-use super::{Around, Detection, Finding, Reason, Roles, Severity, Subject};
+use super::{Around, Detection, Finding, Listed, Reason, Roles, Severity, Subject};
 use crate::observation::{self, Fact, Observation};
 
 /// The detections of class `ssh`.
@@ -41,8 +39,8 @@ const REVERSE: Kind = kind(
 const ALL: [&Kind; 3] = [&SESSION, &ODD_PORT, &REVERSE];
 
 impl Detection for Ssh {
-    fn ids(&self) -> Vec<Cow<'static, str>> {
-        ALL.iter().map(|kind| Cow::Borrowed(kind.id)).collect()
+    fn finds(&self) -> Vec<Listed> {
+        ALL.iter().map(|kind| kind.listed()).collect()
     }
 
     fn observe(&mut self, fact: &Observation, around: &Around<'_>, found: &mut Vec<Finding>) {

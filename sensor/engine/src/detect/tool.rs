@@ -18,7 +18,8 @@ use std::sync::Arc;
 
 use super::severity::Sum;
 use super::{
-    Around, Confidence, Detection, Finding, Grade, NameSource, Peer, Reason, Severity, Subject,
+    Around, Confidence, Detection, Finding, Grade, Listed, NameSource, Peer, Reason, Severity,
+    Subject,
 };
 use crate::home::Direction;
 use crate::observation::{
@@ -259,8 +260,8 @@ fn decoded<'a>(
 }
 
 impl Detection for Tools {
-    fn ids(&self) -> Vec<Cow<'static, str>> {
-        let mut ids = Vec::new();
+    fn finds(&self) -> Vec<Listed> {
+        let mut listed = Vec::new();
         for tool in self.signatures.tools() {
             let agent = tool
                 .entries
@@ -270,14 +271,15 @@ impl Detection for Tools {
                 .entries
                 .iter()
                 .any(|entry| entry.role == Role::Endpoint);
-            if agent {
-                ids.push(Cow::Owned(tool.detection()));
-            }
-            if endpoint {
-                ids.push(Cow::Owned(format!("{}.endpoint", tool.detection())));
-            }
+            let meanings = [(agent, Meaning::Agent), (endpoint, Meaning::Visit)];
+            listed.extend(
+                meanings
+                    .into_iter()
+                    .filter(|&(has, _)| has)
+                    .map(|(_, meaning)| meaning.listed(tool)),
+            );
         }
-        ids
+        listed
     }
 
     fn observe(&mut self, fact: &Observation, around: &Around<'_>, found: &mut Vec<Finding>) {
@@ -311,6 +313,21 @@ impl Meaning {
             Role::Download | Role::Website | Role::Shared => None,
         }
     }
+
+    /// The detection of it, and what it is called unless more is known.
+    fn listed(self, tool: &signature::Tool) -> Listed {
+        let (id, title) = match self {
+            Self::Agent => (tool.detection(), format!("Agent of {} inside", tool.title)),
+            Self::Visit => (
+                format!("{}.endpoint", tool.detection()),
+                format!("Visit to an endpoint of {}", tool.title),
+            ),
+        };
+        Listed {
+            id: Cow::Owned(id),
+            title,
+        }
+    }
 }
 
 /// A look-up says where its asker will go, not where the resolver stands.
@@ -331,13 +348,10 @@ fn finding(fact: &Observation, sign: &Sign<'_>, meaning: Meaning, direction: Dir
         (Meaning::Visit, Grade::Decoded) => (Severity::Low, Confidence::High),
         (Meaning::Visit, Grade::Name) => (Severity::Info, Confidence::Medium),
     };
-    let (detection, title) = match meaning {
-        Meaning::Agent => (tool.detection(), format!("Agent of {} inside", tool.title)),
-        Meaning::Visit => (
-            format!("{}.endpoint", tool.detection()),
-            format!("Visit to an endpoint of {}", tool.title),
-        ),
-    };
+    let Listed {
+        id: detection,
+        title,
+    } = meaning.listed(tool);
     let session = is_session(sign, meaning);
     let title = if meaning == Meaning::Agent && sign.grade == Grade::Name {
         format!("Look-up of a name that {} uses", tool.title)
@@ -407,7 +421,7 @@ fn finding(fact: &Observation, sign: &Sign<'_>, meaning: Meaning, direction: Dir
         ),
     };
     Finding {
-        detection: Cow::Owned(detection),
+        detection,
         title,
         at_ns: fact.at_ns,
         flow: fact.flow,

@@ -13,11 +13,9 @@
 //! **References.** tor-spec, "Negotiating versions with TLS"; names of 4 to 25 characters as
 //! tor 0.4.9 makes them.
 
-use std::borrow::Cow;
-
 use super::kind::{Kind, Told, kind};
 use super::of_client::Deed;
-use super::{Around, Detection, Finding, Grade, NameSource, Reason, Severity, Subject};
+use super::{Around, Detection, Finding, Grade, Listed, NameSource, Reason, Severity, Subject};
 use crate::observation::{Fact, Observation, Side};
 
 /// Connections to relays.
@@ -33,8 +31,8 @@ const TOR: Kind = kind(
 );
 
 impl Detection for Tor {
-    fn ids(&self) -> Vec<Cow<'static, str>> {
-        vec![Cow::Borrowed(TOR.id)]
+    fn finds(&self) -> Vec<Listed> {
+        vec![TOR.listed()]
     }
 
     fn observe(&mut self, fact: &Observation, around: &Around<'_>, found: &mut Vec<Finding>) {

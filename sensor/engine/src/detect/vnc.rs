@@ -10,10 +10,8 @@
 //!
 //! **References.** RFC 6143; the community registry of rfbproto.
 
-use std::borrow::Cow;
-
 use super::kind::{Kind, Told, kind};
-use super::{Around, Detection, Finding, Reason, Roles, Severity, Subject};
+use super::{Around, Detection, Finding, Listed, Reason, Roles, Severity, Subject};
 use crate::home::Direction;
 use crate::observation::{AuthResult, Fact, Observation, Rfb, RfbEnd};
 
@@ -83,8 +81,8 @@ const ALL: [&Kind; 8] = [
 ];
 
 impl Detection for Vnc {
-    fn ids(&self) -> Vec<Cow<'static, str>> {
-        ALL.iter().map(|kind| Cow::Borrowed(kind.id)).collect()
+    fn finds(&self) -> Vec<Listed> {
+        ALL.iter().map(|kind| kind.listed()).collect()
     }
 
     fn observe(&mut self, fact: &Observation, around: &Around<'_>, found: &mut Vec<Finding>) {

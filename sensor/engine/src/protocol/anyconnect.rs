@@ -12,6 +12,7 @@ pub(super) struct AnyConnect;
 
 impl Told for AnyConnect {
     const NAME: &'static str = "anyconnect";
+    const SEES: &'static str = "AnyConnect's DTLS from before RFC 4347";
 
     fn told(octets: &[u8]) -> Step<(Speaker, Details)> {
         let speaker = match anyconnect::hello(octets) {

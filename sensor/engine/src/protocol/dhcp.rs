@@ -10,6 +10,7 @@ use crate::observation::{Dhcp, Fact, Frames, Side, Transport};
 pub(super) const PROTOCOL: Protocol = Protocol {
     name: "dhcp",
     transport: Transport::Udp,
+    sees: "host name, domain, vendor class, MAC, addresses",
     probe,
     start: || Box::new(Session { last: None }),
     begins: Begins::AtTheStart,

@@ -15,10 +15,15 @@ use crate::observation::{
 pub(super) use over_http::OverHttp;
 use pending::{Asked, Pending};
 
+/// For the documentation.
+const SEES: &str =
+    "DNS, mDNS and LLMNR: name, type, answers, result of each transaction, every type";
+
 /// Framed by lengths (RFC 7766).
 pub(super) const OVER_TCP: Protocol = Protocol {
     name: "dns",
     transport: Transport::Tcp,
+    sees: SEES,
     probe: probe_stream,
     start: || Box::new(Session::new(Transport::Tcp)),
     begins: Begins::AtTheStart,
@@ -29,6 +34,7 @@ pub(super) const OVER_TCP: Protocol = Protocol {
 pub(super) const OVER_UDP: Protocol = Protocol {
     name: "dns",
     transport: Transport::Udp,
+    sees: SEES,
     probe: probe_datagram,
     start: || Box::new(Session::new(Transport::Udp)),
     begins: Begins::AtTheStart,

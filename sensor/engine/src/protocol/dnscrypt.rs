@@ -5,6 +5,9 @@ use terrier_wire::{Step, dnscrypt};
 use super::Protocol;
 use super::marks::{self, Details, Single, Speaker, Told};
 
+/// For the documentation.
+const SEES: &str = "DNSCrypt, by a resolver's answer";
+
 pub(super) const OVER_UDP: Protocol = marks::over_udp::<Single<Datagram>>();
 
 pub(super) const OVER_TCP: Protocol = marks::over_tcp::<Single<Stream>>();
@@ -13,6 +16,7 @@ pub(super) struct Datagram;
 
 impl Told for Datagram {
     const NAME: &'static str = "dnscrypt";
+    const SEES: &'static str = SEES;
 
     fn told(octets: &[u8]) -> Step<(Speaker, Details)> {
         if dnscrypt::answer(octets) {
@@ -27,6 +31,7 @@ pub(super) struct Stream;
 
 impl Told for Stream {
     const NAME: &'static str = "dnscrypt";
+    const SEES: &'static str = SEES;
 
     fn told(octets: &[u8]) -> Step<(Speaker, Details)> {
         dnscrypt::answer_over_tcp(octets).map(|()| (Speaker::Server, Vec::new()))

@@ -12,6 +12,7 @@ use crate::observation::{Carrier, Transport};
 pub(super) const PROTOCOL: Protocol = Protocol {
     name: "dtls",
     transport: Transport::Udp,
+    sees: "as of TLS, for DTLS 1.0 to 1.3",
     probe,
     start: || Box::new(Session::inside(None)),
     begins: Begins::AtTheStart,

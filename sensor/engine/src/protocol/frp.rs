@@ -14,6 +14,8 @@ pub(super) struct Frp;
 
 impl Marked for Frp {
     const NAME: &'static str = "frp";
+    const SEES: &'static str =
+        "frp in clear: version, system and architecture of the agent; also inside yamux";
 
     fn opens(octets: &[u8]) -> Step<()> {
         frp::opening(octets).map(|_| ())

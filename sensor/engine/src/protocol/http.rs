@@ -16,6 +16,7 @@ pub(super) use pending::Waiting;
 pub(super) const PROTOCOL: Protocol = Protocol {
     name: "http",
     transport: Transport::Tcp,
+    sees: "HTTP/1: request line, host, user agent, status; what CONNECT and Upgrade carry; RD Gateway, wstunnel, DNS over HTTP",
     probe,
     start: || Box::new(Session::default()),
     begins: Begins::AtTheStart,

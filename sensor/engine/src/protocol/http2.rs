@@ -15,6 +15,7 @@ use crate::observation::{Frames, Side, Transport};
 pub(super) const PROTOCOL: Protocol = Protocol {
     name: "http2",
     transport: Transport::Tcp,
+    sees: "the same in HTTP/2 in clear, by prior knowledge or `h2c`; what CONNECT carries",
     probe,
     start: || Box::new(Session::default()),
     begins: Begins::AtTheStart,

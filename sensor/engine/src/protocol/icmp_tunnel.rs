@@ -20,6 +20,7 @@ pub(super) struct Echo<const SIX: bool> {
 
 impl<const SIX: bool> Marked for Echo<SIX> {
     const NAME: &'static str = "icmp_echo";
+    const SEES: &'static str = "echo that carries a tunnel: IP packets, ptunnel, hans";
 
     fn opens(octets: &[u8]) -> Step<()> {
         if icmp_tunnel::is_echo(octets, SIX) {

@@ -9,6 +9,7 @@ use crate::observation::{Fact, FlowRef, Frames, Marks, Transport};
 pub(super) const PROTOCOL: Protocol = Protocol {
     name: NAME,
     transport: Transport::Udp,
+    sees: SEES,
     probe,
     start: || Box::<Session>::default(),
     begins: Begins::AtTheStart,
@@ -16,6 +17,8 @@ pub(super) const PROTOCOL: Protocol = Protocol {
 };
 
 const NAME: &str = "ipsec";
+/// For the documentation, of ESP without UDP too.
+pub(super) const SEES: &str = "IKE 1 and 2: version, exchange, the vendors that name themselves; ESP, in UDP or directly over IP";
 /// Where ESP may stand in IKE's place (RFC 3948).
 const NAT_TRAVERSAL: u16 = 4500;
 

@@ -11,6 +11,7 @@ pub(super) struct Esp;
 
 impl Told for Esp {
     const NAME: &'static str = "ipsec";
+    const SEES: &'static str = super::ike::SEES;
 
     fn told(octets: &[u8]) -> Step<(Speaker, Details)> {
         match ike::esp(octets) {

@@ -14,6 +14,8 @@ pub(super) struct L2tp([Option<Control>; 2]);
 
 impl Marked for L2tp {
     const NAME: &'static str = "l2tp";
+    const SEES: &'static str =
+        "L2TP version 2, and 3 over UDP: host and vendor that the two sides name";
 
     fn opens(octets: &[u8]) -> Step<()> {
         match l2tp::control(octets) {

@@ -10,6 +10,7 @@
 //!
 //! impl Marked for Tinc {
 //!     const NAME: &'static str = "tinc";
+//!     const SEES: &'static str = "names of the nodes, version";
 //!
 //!     fn opens(octets: &[u8]) -> Step<()> {
 //!         tinc::identity(octets).map(|_| ())
@@ -39,6 +40,8 @@ pub(crate) type Details = Vec<(&'static str, String)>;
 pub(crate) trait Marked: Default + Send + 'static {
     /// The name of its records and in counters.
     const NAME: &'static str;
+    /// For the documentation: [`Protocol::sees`].
+    const SEES: &'static str;
 
     /// Whether a side can have begun with these octets (TCP), or a datagram can be one of its first (UDP).
     fn opens(octets: &[u8]) -> Step<()>;
@@ -96,6 +99,8 @@ impl Mark {
 pub(crate) trait Told: Send + 'static {
     /// The name of its records and in counters.
     const NAME: &'static str;
+    /// For the documentation: [`Protocol::sees`].
+    const SEES: &'static str;
 
     /// Reads what a side began with, or a datagram: who says such a thing, and what it tells.
     fn told(octets: &[u8]) -> Step<(Speaker, Details)>;
@@ -127,6 +132,7 @@ pub(crate) const fn over<M: Marked>(transport: Transport) -> Protocol {
     Protocol {
         name: M::NAME,
         transport,
+        sees: M::SEES,
         probe: probe::<M>,
         start: start::<M>,
         begins: Begins::AtTheStart,
@@ -210,6 +216,7 @@ impl<T> Default for Single<T> {
 
 impl<T: Told> Marked for Single<T> {
     const NAME: &'static str = T::NAME;
+    const SEES: &'static str = T::SEES;
 
     fn opens(octets: &[u8]) -> Step<()> {
         T::told(octets).map(|_| ())
@@ -259,6 +266,7 @@ mod tests {
 
     impl Told for Magic {
         const NAME: &'static str = "magic";
+        const SEES: &'static str = "a word";
 
         fn told(octets: &[u8]) -> Step<(Speaker, Details)> {
             const MAGIC: &[u8] = b"magic!";

@@ -65,6 +65,8 @@ pub(crate) struct Protocol {
     pub(crate) name: &'static str,
     /// Which transport it runs over.
     pub(crate) transport: Transport,
+    /// What it tells, in a line of the documentation; rows of the same name say the same.
+    pub(crate) sees: &'static str,
     /// Looks at the start of what one side sent.
     pub(crate) probe: fn(&Opening<'_>) -> Probe,
     /// Starts a session; it is then fed from the first octet of both sides.

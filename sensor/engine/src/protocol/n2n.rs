@@ -14,6 +14,7 @@ pub(super) struct N2n(Option<(Side, n2n::Header)>);
 
 impl Marked for N2n {
     const NAME: &'static str = "n2n";
+    const SEES: &'static str = "n2n: community and version";
 
     fn opens(octets: &[u8]) -> Step<()> {
         match n2n::header(octets) {

@@ -14,6 +14,7 @@ pub(super) struct Nebula(Option<Side>);
 
 impl Marked for Nebula {
     const NAME: &'static str = "nebula";
+    const SEES: &'static str = "Nebula, by its handshake";
 
     fn opens(octets: &[u8]) -> Step<()> {
         match nebula::handshake(octets) {

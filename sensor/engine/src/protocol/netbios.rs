@@ -12,6 +12,7 @@ use crate::observation::{Fact, Frames, Netbios, Side, Suffix, Transport};
 pub(super) const PROTOCOL: Protocol = Protocol {
     name: "netbios",
     transport: Transport::Udp,
+    sees: "names asked for, registered and answered, with their addresses (NetBIOS name and datagram services)",
     probe,
     start: || Box::new(Session { said: Vec::new() }),
     begins: Begins::AtTheStart,

@@ -17,6 +17,7 @@ pub(super) struct NoMachine {
 
 impl Marked for NoMachine {
     const NAME: &'static str = "nomachine";
+    const SEES: &'static str = "the greetings of both sides; the TLS behind them";
 
     fn opens(octets: &[u8]) -> Step<()> {
         nomachine::banner(octets).map(|_| ())

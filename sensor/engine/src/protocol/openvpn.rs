@@ -11,9 +11,13 @@ use super::marks::{self, Mark, Marked, Reading};
 use super::{Begins, Emit, Opening, Patience, Probe, Progress, Protocol, Session as _, tls};
 use crate::observation::{Fact, Frames, Marks, Transport};
 
+/// For the documentation.
+const SEES: &str = "how packets are wrapped (none, tls-auth, tls-crypt, tls-crypt-v2, scrambled); the TLS session inside where it is in clear";
+
 pub(super) const OVER_UDP: Protocol = Protocol {
     name: NAME,
     transport: Transport::Udp,
+    sees: SEES,
     probe: probe_datagram,
     start: || Box::new(Session::over(Transport::Udp)),
     begins: Begins::AtTheStart,
@@ -23,6 +27,7 @@ pub(super) const OVER_UDP: Protocol = Protocol {
 pub(super) const OVER_TCP: Protocol = Protocol {
     name: NAME,
     transport: Transport::Tcp,
+    sees: SEES,
     probe: probe_stream,
     start: || Box::new(Session::over(Transport::Tcp)),
     begins: Begins::AtTheStart,
@@ -176,6 +181,7 @@ pub(super) struct ScrambledDatagrams(Scrambled);
 
 impl Marked for ScrambledDatagrams {
     const NAME: &'static str = NAME;
+    const SEES: &'static str = SEES;
 
     fn opens(octets: &[u8]) -> Step<()> {
         if Scrambled::opens(octets) {
@@ -200,6 +206,7 @@ pub(super) struct ScrambledStream(Scrambled);
 
 impl Marked for ScrambledStream {
     const NAME: &'static str = NAME;
+    const SEES: &'static str = SEES;
 
     fn opens(octets: &[u8]) -> Step<()> {
         match openvpn::framed(octets) {

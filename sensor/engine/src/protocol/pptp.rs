@@ -14,6 +14,7 @@ pub(super) struct Pptp([Option<Start>; 2]);
 
 impl Marked for Pptp {
     const NAME: &'static str = "pptp";
+    const SEES: &'static str = "PPTP: host and vendor that the two sides name";
 
     fn opens(octets: &[u8]) -> Step<()> {
         pptp::start(octets).map(|_| ())

@@ -14,6 +14,7 @@ use crate::observation::{Ech, Fact, Frames, QuicClient, Side, TlsClient, Transpo
 pub(super) const PROTOCOL: Protocol = Protocol {
     name: "quic",
     transport: Transport::Udp,
+    sees: "SNI, ALPN, version, JA3, JA4, ECH of each hello: versions 1 and 2, drafts from 22 on, mvfst, Google's own",
     probe,
     start: || Box::<Session>::default(),
     begins: Begins::AtTheStart,

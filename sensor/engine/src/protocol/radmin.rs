@@ -12,6 +12,7 @@ pub(super) struct Radmin;
 
 impl Told for Radmin {
     const NAME: &'static str = "radmin";
+    const SEES: &'static str = "Radmin, by its handshake";
 
     fn told(octets: &[u8]) -> Step<(Speaker, Details)> {
         radmin::opening(octets).map(|message| {

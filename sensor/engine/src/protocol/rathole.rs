@@ -14,6 +14,7 @@ pub(super) struct Rathole(rathole::Session);
 
 impl Marked for Rathole {
     const NAME: &'static str = "rathole";
+    const SEES: &'static str = "rathole in clear: control or data channel";
 
     fn opens(octets: &[u8]) -> Step<()> {
         rathole::hello(octets).map(|_| ())

@@ -25,6 +25,7 @@ use crate::observation::{
 pub(super) const PROTOCOL: Protocol = Protocol {
     name: "rdp",
     transport: Transport::Tcp,
+    sees: "cookie, routing token, requested and selected security, failures, the client's name; log-in under NLA by record sizes",
     probe,
     start: || Box::new(Session::default()),
     begins: Begins::AtAnySegment,

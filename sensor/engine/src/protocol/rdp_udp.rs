@@ -10,6 +10,7 @@ use crate::observation::{Carrier, Fact, Frames, RdpUdp, Transport};
 pub(super) const PROTOCOL: Protocol = Protocol {
     name: "rdp_udp",
     transport: Transport::Udp,
+    sees: "RDP over UDP: versions offered and chosen, whether it was answered; the TLS or DTLS inside",
     probe,
     start: || Box::<Session>::default(),
     begins: Begins::AtTheStart,

@@ -23,6 +23,7 @@ use crate::observation::{
 pub(super) const PROTOCOL: Protocol = Protocol {
     name: "rfb",
     transport: Transport::Tcp,
+    sees: "VNC: versions, security types, Tight and VeNCrypt, outcome and reason, desktop's name and size; reversed and through repeaters",
     probe,
     start: || Box::new(Session::new()),
     begins: Begins::AtAnySegment,

@@ -13,6 +13,7 @@ pub(super) struct Rsh(rsh::Session);
 
 impl Marked for Rsh {
     const NAME: &'static str = "rsh";
+    const SEES: &'static str = "rsh, rexec and rlogin: whether the server agreed";
 
     fn opens(octets: &[u8]) -> Step<()> {
         rsh::request(octets).map(|_| ())

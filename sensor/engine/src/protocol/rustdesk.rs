@@ -7,6 +7,9 @@ use terrier_wire::{Side, Step};
 use super::Protocol;
 use super::marks::{self, Details, Mark, Marked, Reading, Single, Speaker, Told};
 
+/// For the documentation.
+const SEES: &str = "RustDesk: what is asked of or told by its rendezvous and relay servers";
+
 pub(super) const OVER_TCP: Protocol = marks::over_tcp::<Single<Stream>>();
 pub(super) const OVER_UDP: Protocol = marks::over_udp::<Datagrams>();
 
@@ -14,6 +17,7 @@ pub(super) struct Stream;
 
 impl Told for Stream {
     const NAME: &'static str = "rustdesk";
+    const SEES: &'static str = SEES;
 
     fn told(octets: &[u8]) -> Step<(Speaker, Details)> {
         rustdesk::opening(octets).map(tell)
@@ -26,6 +30,7 @@ pub(super) struct Datagrams(Option<(Side, Message)>);
 
 impl Marked for Datagrams {
     const NAME: &'static str = "rustdesk";
+    const SEES: &'static str = SEES;
 
     fn opens(octets: &[u8]) -> Step<()> {
         match rustdesk::datagram(octets) {

@@ -10,6 +10,7 @@ use crate::observation::{Fact, Frames, Side, Socks, Transport};
 pub(super) const PROTOCOL: Protocol = Protocol {
     name: "socks",
     transport: Transport::Tcp,
+    sees: "SOCKS 4, 4A and 5, also reversed: how it asks for the user, command, destination, reply; what it carries",
     probe,
     start: || Box::new(Session::default()),
     begins: Begins::AtTheStart,

@@ -14,6 +14,7 @@ pub(super) struct SoftEther(Option<Side>);
 
 impl Marked for SoftEther {
     const NAME: &'static str = "softether";
+    const SEES: &'static str = "SoftEther: what is asked of the project's servers over UDP";
 
     fn opens(octets: &[u8]) -> Step<()> {
         if octets == ASKED || softether::message(octets).is_some() {

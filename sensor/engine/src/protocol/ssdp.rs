@@ -11,6 +11,7 @@ use crate::observation::{Fact, Frames, Http, Side, Transport};
 pub(super) const PROTOCOL: Protocol = Protocol {
     name: "ssdp",
     transport: Transport::Udp,
+    sees: "the first search or announcement",
     probe,
     start: || Box::new(Session),
     begins: Begins::AtTheStart,

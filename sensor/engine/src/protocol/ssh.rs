@@ -10,6 +10,7 @@ use crate::observation::{Fact, FlowRef, Frames, Oriented, Side, Ssh, Transport};
 pub(super) const PROTOCOL: Protocol = Protocol {
     name: "ssh",
     transport: Transport::Tcp,
+    sees: "both identification strings, hassh of both sides, reversed roles, whether encryption began; also behind a preamble",
     probe,
     start: || Box::new(Session::default()),
     begins: Begins::AtAnySegment,

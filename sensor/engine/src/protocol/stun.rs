@@ -9,9 +9,13 @@ use terrier_wire::{Side, Step, stun, tls};
 use super::{Begins, Emit, Opening, Patience, Probe, Progress, Protocol, Session as _, dtls};
 use crate::observation::{Fact, Frames, Marks, Transport};
 
+/// For the documentation.
+const SEES: &str = "STUN and TURN: method, outcome, the address from outside and the relayed one, software; what TURN carries";
+
 pub(super) const OVER_UDP: Protocol = Protocol {
     name: "stun",
     transport: Transport::Udp,
+    sees: SEES,
     probe: probe_datagram,
     start: || Box::new(Session::new(None)),
     begins: Begins::AtTheStart,
@@ -21,6 +25,7 @@ pub(super) const OVER_UDP: Protocol = Protocol {
 pub(super) const OVER_TCP: Protocol = Protocol {
     name: "stun",
     transport: Transport::Tcp,
+    sees: SEES,
     probe: |opening| probe_stream(opening, Framing::Plain),
     start: || Box::new(Session::new(Some(Framing::Plain))),
     begins: Begins::AtTheStart,
@@ -31,6 +36,7 @@ pub(super) const OVER_TCP: Protocol = Protocol {
 pub(super) const SIZED: Protocol = Protocol {
     name: "stun",
     transport: Transport::Tcp,
+    sees: SEES,
     probe: |opening| probe_stream(opening, Framing::Sized),
     start: || Box::new(Session::new(Some(Framing::Sized))),
     begins: Begins::AtTheStart,

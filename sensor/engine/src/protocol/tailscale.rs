@@ -5,6 +5,9 @@ use terrier_wire::{Step, tailscale};
 use super::marks::{self, Details, Single, Speaker, Told};
 use super::{Begins, Protocol};
 
+/// For the documentation.
+const SEES: &str = "Tailscale: disco, and DERP in clear";
+
 pub(super) const DISCO: Protocol = marks::over_udp::<Single<Disco>>();
 
 /// It follows the answer to an upgrade of HTTP, and what a client says first is encrypted.
@@ -17,6 +20,7 @@ pub(super) struct Disco;
 
 impl Told for Disco {
     const NAME: &'static str = "tailscale";
+    const SEES: &'static str = SEES;
 
     fn told(octets: &[u8]) -> Step<(Speaker, Details)> {
         if tailscale::disco(octets) {
@@ -32,6 +36,7 @@ pub(super) struct Derp;
 
 impl Told for Derp {
     const NAME: &'static str = "tailscale";
+    const SEES: &'static str = SEES;
 
     fn told(octets: &[u8]) -> Step<(Speaker, Details)> {
         tailscale::derp(octets).map(|()| {

@@ -6,6 +6,9 @@ use terrier_wire::{Side, Step};
 use super::Protocol;
 use super::marks::{self, Details, Mark, Marked, Reading, Single, Speaker, Told};
 
+/// For the documentation.
+const SEES: &str = "TeamViewer, by its frames";
+
 pub(super) const OVER_TCP: Protocol = marks::over_tcp::<Single<Stream>>();
 pub(super) const OVER_UDP: Protocol = marks::over_udp::<Datagrams>();
 
@@ -13,6 +16,7 @@ pub(super) struct Stream;
 
 impl Told for Stream {
     const NAME: &'static str = "teamviewer";
+    const SEES: &'static str = SEES;
 
     fn told(octets: &[u8]) -> Step<(Speaker, Details)> {
         teamviewer::opening(octets).map(|generation| {
@@ -34,6 +38,7 @@ pub(super) struct Datagrams {
 
 impl Marked for Datagrams {
     const NAME: &'static str = "teamviewer";
+    const SEES: &'static str = SEES;
 
     fn opens(octets: &[u8]) -> Step<()> {
         if teamviewer::is_datagram(octets) {

@@ -13,6 +13,7 @@ pub(super) struct Telnet(telnet::Session);
 
 impl Marked for Telnet {
     const NAME: &'static str = "telnet";
+    const SEES: &'static str = "telnet, by its negotiation";
 
     fn opens(octets: &[u8]) -> Step<()> {
         telnet::opening(octets).map(|_| ())

@@ -14,6 +14,7 @@ pub(super) struct Tinc([Option<Identity>; 2]);
 
 impl Marked for Tinc {
     const NAME: &'static str = "tinc";
+    const SEES: &'static str = "tinc: names of the nodes, version";
 
     fn opens(octets: &[u8]) -> Step<()> {
         tinc::identity(octets).map(|_| ())

@@ -16,6 +16,7 @@ pub(super) use found::{Found, Layer, client_fact};
 pub(super) const PROTOCOL: Protocol = Protocol {
     name: "tls",
     transport: Transport::Tcp,
+    sees: "SNI, ALPN, versions, JA3, JA4, ECH, resumption; certificates of both sides up to TLS 1.2; behind STARTTLS too",
     probe,
     start: || Box::new(Session::inside(None)),
     begins: Begins::Within(tls::embedded),

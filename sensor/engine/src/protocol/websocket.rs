@@ -12,6 +12,7 @@ use crate::observation::{Side, Transport};
 pub(super) const PROTOCOL: Protocol = Protocol {
     name: "websocket",
     transport: Transport::Tcp,
+    sees: "both heads, subprotocol, extensions; the protocol inside its messages, also masked, in base64 or compressed",
     probe,
     start: || Box::new(Late { inside: None }),
     begins: Begins::AtTheStart,

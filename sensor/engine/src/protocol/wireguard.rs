@@ -15,6 +15,7 @@ pub(super) struct WireGuard(wireguard::Session);
 
 impl Marked for WireGuard {
     const NAME: &'static str = "wireguard";
+    const SEES: &'static str = "WireGuard, Cloudflare WARP and TunnelBear, by handshake or data";
 
     fn opens(octets: &[u8]) -> Step<()> {
         match wireguard::message(octets) {

@@ -13,6 +13,8 @@ pub(super) struct X11(x11::Session);
 
 impl Marked for X11 {
     const NAME: &'static str = "x11";
+    const SEES: &'static str =
+        "X11: whether a client was let in, by which authorization, the server's vendor";
 
     fn opens(octets: &[u8]) -> Step<()> {
         x11::set_up(octets).map(|_| ())

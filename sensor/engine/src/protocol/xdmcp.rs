@@ -16,6 +16,7 @@ pub(super) struct Xdmcp {
 
 impl Marked for Xdmcp {
     const NAME: &'static str = "xdmcp";
+    const SEES: &'static str = "XDMCP: operation, host and status";
 
     fn opens(octets: &[u8]) -> Step<()> {
         if xdmcp::message(octets).is_some() {

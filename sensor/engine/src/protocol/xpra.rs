@@ -13,6 +13,7 @@ pub(super) struct Xpra(xpra::Session);
 
 impl Marked for Xpra {
     const NAME: &'static str = "xpra";
+    const SEES: &'static str = "xpra in clear, by the hello of both sides";
 
     fn opens(octets: &[u8]) -> Step<()> {
         xpra::hello(octets).map(|_| ())

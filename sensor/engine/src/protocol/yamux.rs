@@ -21,6 +21,7 @@ pub(super) struct Yamux {
 
 impl Marked for Yamux {
     const NAME: &'static str = "yamux";
+    const SEES: &'static str = "streams of yamux, and who opens them (agents written in Go)";
 
     fn opens(octets: &[u8]) -> Step<()> {
         yamux::opening(octets).map(|_| ())

@@ -11,6 +11,7 @@ pub(super) struct ZeroTier;
 
 impl Told for ZeroTier {
     const NAME: &'static str = "zerotier";
+    const SEES: &'static str = "ZeroTier: version and address of who greets";
 
     fn told(octets: &[u8]) -> Step<(Speaker, Details)> {
         let Some(hello) = zerotier::hello(octets) else {

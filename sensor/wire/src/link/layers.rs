@@ -178,6 +178,35 @@ impl Encapsulations {
         "ah", "capwap", "l2tp", "etherip",
     ];
 
+    /// What they are, for the documentation, in the same order.
+    pub const MEANINGS: [&str; Self::COUNT] = [
+        "802.1Q customer tag",
+        "802.1ad service tag, or several tags",
+        "802.1ah, MAC in MAC",
+        "802.1AE, counted only",
+        "label stack, over Ethernet, PPP, GRE, IP or UDP",
+        "session stage",
+        "whatever carries it",
+        "Cisco's",
+        "802.2 LLC and SNAP",
+        "802.11 data frames",
+        "IP, Ethernet, PPTP's PPP or WCCP inside; in UDP too",
+        "GRE with a virtual subnet",
+        "mirrored frames, types I to III",
+        "its generic protocol extension too",
+        "with any options",
+        "IPv6 of a host behind a translator",
+        "user data, version 1",
+        "IPv4 in IPv4",
+        "IPv4 in IPv6",
+        "IPv6 in IPv4, 6to4 and ISATAP too",
+        "IPv6 in IPv6",
+        "IP Authentication Header",
+        "data of wireless access points",
+        "data of L2TP version 2",
+        "Ethernet in IP",
+    ];
+
     /// Adds those of `other`.
     #[inline]
     pub fn insert(&mut self, other: Self) {

@@ -77,6 +77,49 @@ impl EtherType {
     }
 }
 
+/// The link types that are read (LINKTYPE_ values), by what they are called.
+pub const LINK_TYPES: &[(&str, &[u32])] = &[
+    ("Ethernet", &[LINKTYPE_ETHERNET]),
+    (
+        "Linux cooked v1 and v2",
+        &[LINKTYPE_LINUX_SLL, LINKTYPE_LINUX_SLL2],
+    ),
+    (
+        "raw IP",
+        &[
+            LINKTYPE_RAW,
+            LINKTYPE_IPV4,
+            LINKTYPE_IPV6,
+            LINKTYPE_RAW_BSD,
+            LINKTYPE_RAW_OPENBSD,
+        ],
+    ),
+    ("BSD loopback", &[LINKTYPE_NULL, LINKTYPE_LOOP]),
+    (
+        "802.11, plain or behind radiotap, Prism or PPI",
+        &[
+            LINKTYPE_IEEE802_11,
+            LINKTYPE_RADIOTAP,
+            LINKTYPE_PRISM,
+            LINKTYPE_PPI,
+        ],
+    ),
+    (
+        "PPP and PPPoE",
+        &[
+            LINKTYPE_PPP,
+            LINKTYPE_PPP_HDLC,
+            LINKTYPE_PPP_PPPD,
+            LINKTYPE_PPP_WITH_DIR,
+            LINKTYPE_PPP_ETHER,
+        ],
+    ),
+    ("Cisco HDLC", &[LINKTYPE_C_HDLC, LINKTYPE_C_HDLC_WITH_DIR]),
+    ("NFLOG", &[LINKTYPE_NFLOG]),
+    ("PKTAP", &[LINKTYPE_PKTAP]),
+    ("OpenBSD's enc", &[LINKTYPE_ENC]),
+];
+
 /// More tags than any network stacks in one frame; a longer stack is an attack on the parser.
 const MAX_TAGS: u8 = 8;
 
@@ -359,6 +402,18 @@ mod tests {
         let (link, layers) = read(LINKTYPE_ETHERNET, &[&MACS, &[0x88, 0xe5], &[0x2c; 40]]);
         assert_eq!(link, Err(Undecoded::LinkEncrypted));
         assert_eq!(layers.met, Encapsulations::MACSEC);
+    }
+
+    #[test]
+    fn the_list_of_link_types_is_what_is_read() {
+        // The registry of tcpdump.org ends below 300.
+        for link_type in 0..400 {
+            let listed = LINK_TYPES
+                .iter()
+                .any(|(_, types)| types.contains(&link_type));
+            let read = header(link_type, &[], &mut Layers::default());
+            assert_eq!(read != Err(Undecoded::LinkType), listed, "{link_type}");
+        }
     }
 
     #[test]
