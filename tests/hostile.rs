@@ -54,7 +54,7 @@ fn changed_captures_do_no_harm_and_tell_the_same_with_any_number_of_workers() {
         }
     }
     if cases > CASES {
-        crate::support::skip(&format!(
+        support::skip(&format!(
             "nothing, but the slowest took {:?} a packet: {}",
             slowest.0, slowest.1
         ));
