@@ -1,7 +1,7 @@
 //! Frames to the innermost IP packet: the one entry of the packet path.
 //!
 //! Octets of a frame and the link type of its capture in; the IP packet that is deepest inside, and what was met on the
-//! way to it ([`Layers`]), out. [`link`](crate::link) takes off what lies below IP; the tunnels over IP are here, one file
+//! way to it ([`Layers`]), out. [`link`] takes off what lies below IP; the tunnels over IP are here, one file
 //! a family:
 //!
 //! | family | told by | document |

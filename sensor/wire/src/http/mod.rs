@@ -12,7 +12,7 @@
 //! the disagreements of servers on which request smuggling lives. The session finishes where octets stop being HTTP/1
 //! (a granted CONNECT, an upgrade), where a body has no end but the connection's, and where a body is very long.
 //!
-//! SSDP, the same heads in datagrams, is read by [`datagram`].
+//! SSDP, the same heads in datagrams, is read by [`mod@datagram`].
 //!
 //! *Fails* when a head is due and something else comes, or when a head is longer than [`MAX_HEAD`].
 

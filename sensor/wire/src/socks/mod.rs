@@ -6,7 +6,7 @@
 //! 4A, and for two more commands Tor's `socks-extensions`.
 //!
 //! Behind a granted CONNECT (or the second answer of BIND) SOCKS is over and another protocol begins on both sides.
-//! SOCKS 5 begins with so few octets that [`opening`] wants the message behind the greeting too.
+//! SOCKS 5 begins with so few octets that [`mod@opening`] wants the message behind the greeting too.
 //!
 //! *Left out*: names, passwords and tokens of the sub-negotiations, which are skipped; what follows GSSAPI, which may
 //! encrypt all; the datagrams of UDP ASSOCIATE.
