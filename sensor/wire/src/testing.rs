@@ -38,8 +38,10 @@ pub fn in_pieces(
         for piece in octets.chunks(size.max(1)) {
             let buffer: &mut Vec<u8> = &mut kept[side.index()];
             buffer.extend_from_slice(piece);
-            // Both sides are offered again after each piece: a session may have waited for the other one.
-            for offered in [*side, side.other(), *side] {
+            // Both sides are offered again until neither has octets that are consumed, as the engine does: a session may
+            // have waited for the other side, or may tell a fault only when it is asked again.
+            let (mut offered, mut idle) = (*side, 0);
+            while idle < 2 {
                 let buffer = &mut kept[offered.index()];
                 let Some(used) = feed(offered, buffer) else {
                     return;
@@ -50,6 +52,8 @@ pub fn in_pieces(
                     buffer.len()
                 );
                 buffer.drain(..used);
+                idle = if used == 0 { idle + 1 } else { 0 };
+                offered = offered.other();
             }
         }
     }

@@ -41,6 +41,7 @@ pub use socks::socks;
 pub use ssh::ssh;
 pub use stun::stun;
 pub use tls::tls;
+pub use websocket::websocket;
 pub use wireguard::wireguard;
 
 /// Cuts octets into datagrams: before each two octets, the lowest bit of the first says who sends (1 the originator), the
@@ -77,17 +78,20 @@ fn conversation(
             if let Some(buffer) = kept.get_mut(from.index()) {
                 buffer.extend_from_slice(piece);
             }
-            for offered in [from, from.other(), from] {
+            // As the engine does: until neither side has octets that are consumed.
+            let (mut offered, mut idle) = (from, 0);
+            while idle < 2 {
                 let Some(buffer) = kept.get_mut(offered.index()) else {
-                    continue;
+                    return;
                 };
                 let Some(used) = feed(offered, buffer) else {
                     return;
                 };
                 assert!(used <= buffer.len(), "consumed more than there is");
                 buffer.drain(..used);
+                idle = if used == 0 { idle + 1 } else { 0 };
+                offered = offered.other();
             }
         }
     }
 }
-pub use websocket::websocket;

@@ -41,6 +41,17 @@ mod socks_tests {
         super::socks(b"\x02\x04\x01\x00\x50\x0a\x00\x00\x01bob\0\xff\x00\x5a\0\0\0\0\0\0");
     }
 
+    #[test]
+    fn what_follows_a_password_waits_for_its_outcome() {
+        // The client says more behind its password, before the server has told whether it is right.
+        super::socks(
+            b"\x09\x05\x03\x00\x01\x02\xff\x05\x02\xff\x01\x05alice\x00guesWgd1\xff\x01\x01",
+        );
+        super::socks(
+            b"\x09\x05\x03\x00\x01\x02\xff\x05\x02\xff\x01\x05alice\x08secret12\x90\x01\x00\xff\x05\x01\x00",
+        );
+    }
+
     proptest! {
         #[test]
         fn laws_hold_for_random_octets(
