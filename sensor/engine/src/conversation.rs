@@ -60,7 +60,8 @@ impl Conversation {
         Self { flow, says }
     }
 
-    /// Octets kept for the session, in order or not.
+    /// Octets kept for the session, in order or not, and what it keeps of its own; without its fixed room, which each
+    /// watched flow has once.
     pub(crate) fn buffered(&self) -> usize {
         match &self.says {
             Says::Streams(says) => {

@@ -34,7 +34,8 @@ pub struct Counters {
     pub sessions: BTreeMap<&'static str, u64>,
     /// Sessions that met octets which their protocol does not allow, by protocol and reason.
     pub violations: BTreeMap<(&'static str, &'static str), u64>,
-    /// Octets that sessions wait for.
+    /// Octets held for sessions: what waits for lost octets or for the rest of a message, and what sessions keep of their
+    /// own. The fixed room of a watched flow is not among them; the number of flows bounds that.
     pub buffered_octets: u64,
 }
 

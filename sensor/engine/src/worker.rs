@@ -39,7 +39,8 @@ pub struct WorkerConfig {
 pub struct Limits {
     /// Flows in the table.
     pub flows: usize,
-    /// Octets that sessions may wait for.
+    /// Octets that may be held for sessions, as [`Counters::buffered_octets`] counts them. The fixed room of a watched flow
+    /// comes on top: [`Limits::flows`] bounds it.
     pub buffered_octets: usize,
 }
 
