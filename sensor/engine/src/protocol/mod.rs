@@ -229,6 +229,11 @@ pub(crate) trait Session: Send {
     /// The flow ended, or its input did: whatever is pending is emitted now.
     fn end(&mut self, emit: &mut Emit<'_>);
 
+    /// Whether it is counted from its beginning. One that begins on a guess counts itself ([`Emit::begun`]) once it is sure.
+    fn is_sure(&self) -> bool {
+        true
+    }
+
     /// Octets that it keeps of what it was fed, for the bound of all flows together. A session over datagrams says so,
     /// for nobody else keeps what it waits for; small fixed state need not be told.
     fn held(&self) -> usize {
