@@ -12,6 +12,8 @@
 //! | [`geneve`] | UDP port 6081 | RFC 8926 |
 //! | [`gtp`] | UDP port 2152 | 3GPP TS 29.281 |
 //! | [`teredo`] | UDP port 3544, or a Teredo address inside | RFC 4380 |
+//! | [`ayiya`] | UDP port 5072 | draft-massar-v6ops-ayiya-02 |
+//! | [`tzsp`] | UDP port 37008 | none but Wireshark's |
 //! | [`capwap`] | UDP port 5247 | RFC 5415, RFC 5416 |
 //! | [`l2tp`] | UDP port 1701 | RFC 2661 |
 //! | [`in_ip`] | IP protocols 4, 41, 97, 137; UDP port 6635 | RFC 2003, 2473, 4213, 3378, 4023, 7510 |
@@ -25,6 +27,7 @@
 //! The fast path is written by hand; etherparse takes IPv6 extension headers apart and is the oracle of the differential
 //! test.
 
+mod ayiya;
 mod capwap;
 mod erspan;
 mod geneve;
@@ -35,6 +38,7 @@ mod l2tp;
 mod teredo;
 #[cfg(test)]
 mod tests;
+mod tzsp;
 mod vxlan;
 
 use crate::Reader;
@@ -336,6 +340,7 @@ fn over_udp(carrier: &Carrier<'_>) -> Option<Family> {
         GENEVE => return family(geneve::open, Trust::Header),
         GRE_IN_UDP => return family(gre::over_udp, Trust::Inside),
         MPLS_IN_UDP => return family(in_ip::labels, Trust::Inside),
+        TZSP => return family(tzsp::open, Trust::Inside),
         _ => {}
     }
     // Both directions of these have the port at one end.
@@ -345,6 +350,7 @@ fn over_udp(carrier: &Carrier<'_>) -> Option<Family> {
             CAPWAP_DATA => return family(capwap::open, Trust::Inside),
             L2TP => return family(l2tp::open, Trust::Inside),
             TEREDO => return family(teredo::open, Trust::Inside),
+            AYIYA => return family(ayiya::open, Trust::Inside),
             _ => {}
         }
     }
@@ -358,6 +364,8 @@ fn is_tunnel_port(port: u16) -> bool {
         L2TP | GTP
             | TEREDO
             | GRE_IN_UDP
+            | AYIYA
+            | TZSP
             | VXLAN
             | VXLAN_GPE
             | CAPWAP_DATA
@@ -432,8 +440,10 @@ const TEREDO: u16 = 3544;
 const GRE_IN_UDP: u16 = 4754;
 const VXLAN: u16 = 4789;
 const VXLAN_GPE: u16 = 4790;
+const AYIYA: u16 = 5072;
 const CAPWAP_DATA: u16 = 5247;
 const GENEVE: u16 = 6081;
 const MPLS_IN_UDP: u16 = 6635;
+const TZSP: u16 = 37_008;
 /// What Linux used before there was a registered port, and Cisco's OTV has with the same header.
 const VXLAN_OF_LINUX: u16 = 8472;
