@@ -47,6 +47,7 @@ pub mod dnscrypt;
 pub mod dtls;
 pub mod frp;
 pub mod fuzzing;
+pub mod hamachi;
 pub mod http;
 pub mod http2;
 pub mod icmp_tunnel;

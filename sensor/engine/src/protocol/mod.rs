@@ -8,6 +8,7 @@ mod dtls;
 mod emit;
 mod exchange;
 mod frp;
+mod hamachi;
 mod http;
 mod http2;
 mod icmp_tunnel;
@@ -121,6 +122,7 @@ pub(crate) const ALL: &[Protocol] = &[
     frp::PROTOCOL,
     yamux::PROTOCOL,
     rathole::PROTOCOL,
+    hamachi::OVER_TCP,
     stun::OVER_TCP,
     stun::SIZED,
     // Its version is four octets that DNS has never: even on the port of DNS there is no doubt.
@@ -153,6 +155,7 @@ pub(crate) const ALL: &[Protocol] = &[
     nebula::PROTOCOL,
     n2n::PROTOCOL,
     softether::PROTOCOL,
+    hamachi::OVER_UDP,
     ssdp::PROTOCOL,
     dhcp::PROTOCOL,
     netbios::PROTOCOL,

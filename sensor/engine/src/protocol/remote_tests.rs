@@ -266,3 +266,41 @@ fn rathole_by_both_sides() {
         &["rathole orig channel=data", "tls None"],
     );
 }
+
+#[test]
+fn hamachi_by_its_request_and_by_datagrams_of_both_sides() {
+    let mut request = vec![
+        0, 0, 1, 0xd4, 0, 0, 0, 1, 0, 0, 0, 2, 0x7b, 0x7a, 0x0d, 0xad,
+    ];
+    request.resize(472, 0x5a);
+    over_tcp(&[(O, &request)], &["hamachi orig seen=request"]);
+
+    let data = |first: u8, number: u8| {
+        let mut octets = vec![first; 132];
+        octets[4..8].copy_from_slice(&[0, 0, 0, number]);
+        octets
+    };
+    let greeting = [0; 76];
+    let of_both = [(O, data(1, 1)), (R, data(2, 1)), (O, data(1, 2))];
+    let datagrams = |rest: &'static [(Side, u8, u8)]| {
+        let greetings = [(O, greeting.to_vec()), (R, greeting.to_vec())];
+        let rest = rest
+            .iter()
+            .map(|&(side, first, number)| (side, data(first, number)));
+        greetings.into_iter().chain(rest).collect::<Vec<_>>()
+    };
+    let check = |datagrams: Vec<(Side, Vec<u8>)>, expected: &[&str]| {
+        let borrowed: Vec<_> = (datagrams.iter())
+            .map(|(side, octets)| (*side, &octets[..]))
+            .collect();
+        over_udp(&borrowed, expected);
+    };
+    check(
+        datagrams(&[(O, 1, 1), (R, 2, 1), (O, 1, 2)]),
+        &["hamachi orig seen=datagrams"],
+    );
+    check(datagrams(&[(O, 1, 1), (R, 1, 1), (O, 1, 2)]), &[]);
+    check(datagrams(&[(O, 1, 1), (R, 2, 1), (O, 3, 2)]), &[]);
+    check(datagrams(&[(O, 1, 1), (O, 1, 2), (O, 1, 3)]), &[]);
+    check(of_both.to_vec(), &[]);
+}
