@@ -16,6 +16,7 @@
 //! | [`tzsp`] | UDP port 37008 | none but Wireshark's |
 //! | [`capwap`] | UDP port 5247 | RFC 5415, RFC 5416 |
 //! | [`l2tp`] | UDP port 1701 | RFC 2661 |
+//! | [`odd_port`] | an IP packet that fills the datagram behind a header of VXLAN, Geneve, GTP | as above |
 //! | [`in_ip`] | IP protocols 4, 41, 97, 137; UDP port 6635 | RFC 2003, 2473, 4213, 3378, 4023, 7510 |
 //!
 //! A UDP port alone proves nothing. The header's fixed bits, the version of the inner packet and its length have to fit;
@@ -35,6 +36,7 @@ mod gre;
 mod gtp;
 mod in_ip;
 mod l2tp;
+mod odd_port;
 mod teredo;
 #[cfg(test)]
 mod tests;
@@ -196,7 +198,7 @@ fn may_carry(ip: &Ip<'_>) -> bool {
     match ip.protocol {
         Protocol::TCP => ip.authenticated,
         Protocol::UDP => {
-            let Some(&[s0, s1, d0, d1, _, _, _, _, first]) = ip.payload.first_chunk::<9>() else {
+            let Some(&[s0, s1, d0, d1, _, _, _, _, a, b, c, d]) = ip.payload.first_chunk() else {
                 return ip.authenticated;
             };
             let (source, destination) =
@@ -204,7 +206,7 @@ fn may_carry(ip: &Ip<'_>) -> bool {
             ip.authenticated
                 || is_tunnel_port(destination)
                 || is_tunnel_port(source)
-                || teredo::may_begin(first)
+                || odd_port::may_begin([a, b, c, d])
         }
         _ => true,
     }
@@ -354,7 +356,7 @@ fn over_udp(carrier: &Carrier<'_>) -> Option<Family> {
             _ => {}
         }
     }
-    family(teredo::between_hosts, Trust::Inside)
+    family(odd_port::open, Trust::Inside)
 }
 
 #[inline]
