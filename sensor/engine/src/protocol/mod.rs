@@ -145,6 +145,7 @@ pub(crate) const ALL: &[Protocol] = &[
     rdp_udp::PROTOCOL,
     // ESP in UDP has no mark: after STUN, which may have its port.
     ike::PROTOCOL,
+    ike::OVER_TCP,
     ipsec::ESP,
     icmp_tunnel::OVER_ICMP,
     icmp_tunnel::OVER_ICMP6,

@@ -304,3 +304,23 @@ fn hamachi_by_its_request_and_by_datagrams_of_both_sides() {
     check(datagrams(&[(O, 1, 1), (O, 1, 2), (O, 1, 3)]), &[]);
     check(of_both.to_vec(), &[]);
 }
+
+#[test]
+fn ike_over_tcp_by_both_sides() {
+    let message = |responder: u8, flags: u8| {
+        let mut octets = vec![0, 50, 0, 0, 0, 0]; // length, marker
+        octets.extend([7; 8]);
+        octets.extend([responder; 8]);
+        octets.extend([33, 0x20, 34, flags, 0, 0, 0, 0, 0, 0, 0, 44]);
+        octets.extend([40, 0, 0, 8, 1, 2, 3, 4]);
+        octets.extend([0, 0, 0, 8, 9, 9, 9, 9]);
+        octets
+    };
+    over_tcp(
+        &[
+            (O, &[&b"IKETCP"[..], &message(0, 0x08)].concat()),
+            (R, &message(5, 0x20)),
+        ],
+        &["ipsec orig message=ike version=2 exchange=sa_init"],
+    );
+}
