@@ -61,6 +61,7 @@ pub mod netbios;
 pub mod nomachine;
 pub mod openvpn;
 pub mod pptp;
+pub mod proxy_protocol;
 pub mod quic;
 pub mod radmin;
 pub mod rathole;

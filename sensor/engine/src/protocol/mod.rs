@@ -22,6 +22,7 @@ mod netbios;
 mod nomachine;
 mod openvpn;
 mod pptp;
+mod proxy_protocol;
 mod quic;
 mod radmin;
 mod rathole;
@@ -123,6 +124,7 @@ pub(crate) const ALL: &[Protocol] = &[
     yamux::PROTOCOL,
     rathole::PROTOCOL,
     hamachi::OVER_TCP,
+    proxy_protocol::PROTOCOL,
     stun::OVER_TCP,
     stun::SIZED,
     // Its version is four octets that DNS has never: even on the port of DNS there is no doubt.

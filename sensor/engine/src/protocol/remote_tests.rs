@@ -71,10 +71,11 @@ fn over_udp(datagrams: &[(Side, &[u8])], expected: &[&str]) {
     };
     let (mut out, mut session) = (Vec::new(), (protocol.start)());
     let mut emit = Emit::new(&flow, 0, 1, Some((0, 1)), &mut out);
-    for (side, octets) in datagrams {
-        if !matches!(session.feed(*side, octets, &mut emit), Progress::More(_)) {
-            break;
-        }
+    let mut pieces = datagrams.iter();
+    if pieces
+        .all(|(side, octets)| matches!(session.feed(*side, octets, &mut emit), Progress::More(_)))
+    {
+        session.end(&mut emit);
     }
     assert_eq!(told(&out), expected);
 }
@@ -323,4 +324,37 @@ fn ike_over_tcp_by_both_sides() {
         ],
         &["ipsec orig message=ike version=2 exchange=sa_init"],
     );
+}
+
+#[test]
+fn what_a_balancer_hands_on_is_read_behind_its_header() {
+    let first = [
+        &b"PROXY TCP4 192.0.2.1 198.51.100.7 56324 443\r\n"[..],
+        &client_hello(),
+    ]
+    .concat();
+    over_tcp(
+        &[(O, &first), (R, b"\x15\x03\x03\0\x02\x02\x28")],
+        &[
+            "proxy_protocol orig version=1 source=192.0.2.1:56324 destination=198.51.100.7:443",
+            "tls None",
+        ],
+    );
+}
+
+#[test]
+fn nebula_by_a_question_that_nobody_answers() {
+    let mut question = vec![0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
+    question.resize(331, 0x41);
+    over_udp(
+        &[(O, &question), (O, &question)],
+        &["nebula orig answered=false"],
+    );
+    let mut answer = question.clone();
+    (answer[7], answer[15]) = (9, 2);
+    over_udp(
+        &[(O, &question), (R, &answer)],
+        &["nebula orig answered=true"],
+    );
+    over_udp(&[(O, &question), (R, b"no such thing")], &[]);
 }

@@ -6,13 +6,17 @@
 /// # Panics
 /// When a law is broken.
 pub fn marks(data: &[u8]) {
-    use crate::{dnscrypt, hamachi, l2tp, n2n, nebula, pptp, softether, tailscale, tinc, zerotier};
+    use crate::{
+        dnscrypt, hamachi, l2tp, n2n, nebula, pptp, proxy_protocol, softether, tailscale, tinc,
+        zerotier,
+    };
 
     same_however_cut(data, pptp::start);
     same_however_cut(data, tinc::identity);
     same_however_cut(data, tinc::meta_key);
     same_however_cut(data, tailscale::derp);
     same_however_cut(data, hamachi::request);
+    same_however_cut(data, proxy_protocol::header);
     same_however_cut(data, dnscrypt::answer_over_tcp);
     let cut = data.split_last().map_or(data, |(_, cut)| cut);
     if l2tp::control(data).is_some() && !data.is_empty() {
@@ -73,6 +77,7 @@ mod marks_tests {
         super::marks(&crate::l2tp::sample());
         super::marks(&crate::softether::sample());
         super::marks(&crate::pptp::sample());
+        super::marks(b"PROXY TCP4 192.0.2.1 198.51.100.7 56324 443\r\nGET /");
         super::marks(b"0 hub 17\n1 94 64 0 0 0123456789ABCDEF0123456789ABCDEF\n");
     }
 
