@@ -1,7 +1,8 @@
 //! RDP: desktops reached over Microsoft's protocol.
 //!
 //! **Sees** every X.224 negotiation on any port: servers that the internet reaches, sessions, servers that do without
-//! network level authentication, sessions that leave the house, unusual ports, requests that came to nothing; and the SYN of RDP's own transport over UDP.
+//! network level authentication, sessions that leave the house, unusual ports, requests that came to nothing; and the SYN
+//! of RDP's own transport over UDP.
 //!
 //! **Why it matters.** RDP is how intruders move sideways, and an open 3389 is how many of them come in (ATT&CK T1021.001,
 //! T1133).

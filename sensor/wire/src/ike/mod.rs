@@ -1,9 +1,9 @@
 //! IKE, versions 1 and 2, and ESP.
 //!
-//! *In*: the datagrams of both sides of a UDP flow (ports 500 and 4500 by habit, any port is read), or both streams of a TCP
-//! flow ([`Stream`]); or the payload of an IP packet of protocol 50 ([`esp`]). *Out*: [`Known`] once both sides have agreed to speak, with the vendors that name
-//! themselves. *By*: RFC 2408, RFC 2409 (version 1), RFC 7296 (version 2), RFC 3948 (the marker on port 4500, ESP in UDP), RFC 9329 (TCP),
-//! RFC 4303 (ESP).
+//! *In*: the datagrams of both sides of a UDP flow (ports 500 and 4500 by habit, any port is read), or both streams of a
+//! TCP flow ([`Stream`]); or the payload of an IP packet of protocol 50 ([`esp`]). *Out*: [`Known`] once both sides have
+//! agreed to speak, with the vendors that name themselves. *By*: RFC 2408, RFC 2409 (version 1), RFC 7296 (version 2), RFC
+//! 3948 (the marker on port 4500, ESP in UDP), RFC 9329 (TCP), RFC 4303 (ESP).
 //!
 //! A message is told by its version, its type of exchange, a length that is the datagram's, and its chain of payloads,
 //! which must end where the message ends. A lone question of an initiator proves nothing (scanners ask it of the whole
