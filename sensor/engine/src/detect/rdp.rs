@@ -1,8 +1,8 @@
 //! RDP: desktops reached over Microsoft's protocol.
 //!
 //! **Sees** every X.224 negotiation on any port: servers that the internet reaches, sessions, servers that do without
-//! network level authentication, sessions that leave the house, unusual ports, requests that came to nothing; and the SYN
-//! of RDP's own transport over UDP.
+//! network level authentication, sessions that leave the house, unusual ports, refusals; and the SYN of RDP's own
+//! transport over UDP.
 //!
 //! **Why it matters.** RDP is how intruders move sideways, and an open 3389 is how many of them come in (ATT&CK T1021.001,
 //! T1133).
@@ -65,7 +65,7 @@ const OUTBOUND: Kind = kind(
 
 const ATTEMPT: Kind = kind(
     "rdp.attempt",
-    "RDP asked for without a session",
+    "RDP asked for and refused",
     Severity::Info,
     0,
     0,
@@ -96,10 +96,6 @@ impl Detection for Rdp {
                 if self.confirmed.len() < MAX_CONFIRMED {
                     self.confirmed.insert(fact.flow.id, rdp.clone());
                 }
-            }
-            Fact::Rdp(rdp) => {
-                let roles = Roles::new(&fact.flow, rdp.client, around.home);
-                found.push(finding(&ATTEMPT, fact, rdp, &roles));
             }
             Fact::RdpWentOn => {
                 // A capture that begins behind the Confirm shows a session all the same.
@@ -149,6 +145,7 @@ fn kinds(rdp: &observation::Rdp, roles: &Roles) -> Vec<&'static Kind> {
     if roles.direction == Direction::Inbound && !roles.reverse {
         kinds.push(&EXPOSED);
     }
+    // One that nobody answered cannot be told from one whose answer went another way.
     if rdp.failure.is_some() {
         kinds.push(&ATTEMPT);
     }
@@ -248,10 +245,6 @@ fn reasons(kind: &Kind, rdp: &observation::Rdp, roles: &Roles) -> Vec<Reason> {
             reasons.push(Reason::new("rdp.selected", selected, because));
         }
         (None, None) => {}
-    }
-    if kind.id == ATTEMPT.id && !rdp.confirmed {
-        let because = "no Connection Confirm was seen";
-        reasons.push(Reason::new("rdp.confirmed", false, because));
     }
     if kind.id == SESSION.id {
         reasons.push(Reason::new(

@@ -114,8 +114,11 @@ fn kinds(rfb: &Rfb, roles: &Roles) -> Vec<&'static Kind> {
         RfbEnd::Session => kinds.push(&SESSION),
         RfbEnd::Refused => kinds.push(&AUTH_FAILED),
         RfbEnd::Rejected => kinds.push(&REFUSED),
-        RfbEnd::Abandoned => kinds.push(&ATTEMPT),
-        RfbEnd::Greeted => {}
+        // Of half a conversation nobody knows how it ended.
+        RfbEnd::Abandoned if rfb.server_version.is_some() && rfb.client_version.is_some() => {
+            kinds.push(&ATTEMPT);
+        }
+        RfbEnd::Greeted | RfbEnd::Abandoned => {}
     }
     if rfb.end == RfbEnd::Session && rfb.no_auth {
         kinds.push(&NO_AUTH);
