@@ -197,6 +197,7 @@ fn manifests_name_only_what_their_crate_may_touch() {
         "hkdf",
         "flate2",
         "md-5",
+        "memchr",
         "sha2",
         "tls-parser",
         "x509-parser",

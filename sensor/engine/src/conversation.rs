@@ -13,6 +13,8 @@ use crate::reassembly::{Accepted, Piece, Stream};
 pub(crate) struct Conversation {
     /// The flow.
     pub(crate) flow: FlowRef,
+    /// What [`Self::buffered`] was when it was last asked for the account of all.
+    pub(crate) accounted: usize,
     says: Says,
 }
 
@@ -50,6 +52,7 @@ impl Conversation {
         let talk = Talk::new();
         Self {
             flow,
+            accounted: 0,
             says: Says::Streams(Box::new(Streams { streams, talk })),
         }
     }
@@ -57,7 +60,19 @@ impl Conversation {
     /// For a flow of datagrams.
     pub(crate) fn over_datagrams(flow: FlowRef) -> Self {
         let says = Says::Datagrams(Exchange::over(flow.transport));
-        Self { flow, says }
+        Self {
+            flow,
+            accounted: 0,
+            says,
+        }
+    }
+
+    /// Reads a little of each of its parts.
+    pub(crate) fn touch(&self) -> usize {
+        match &self.says {
+            Says::Streams(says) => says.streams[0].pending_octets(),
+            Says::Datagrams(_) => self.accounted,
+        }
     }
 
     /// Octets kept for the session, in order or not, and what it keeps of its own; without its fixed room, which each

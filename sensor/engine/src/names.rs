@@ -2,17 +2,31 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use foldhash::fast::FixedState;
 
 use crate::observation::{DnsTransaction, NameService};
 
+/// An address as a number, that of IPv4 as RFC 4291 section 2.5.5.2 maps it: quicker to hash and to compare.
+type Place = u128;
+
+/// The unspecified address, which asks nothing.
+const ANYBODY: Place = 0;
+
+fn place(address: IpAddr) -> Place {
+    match address {
+        IpAddr::V4(address) => address.to_ipv6_mapped().to_bits(),
+        IpAddr::V6(address) => address.to_bits(),
+    }
+}
+
 /// Address to name, bounded. The latest answer wins; when it is full the oldest entry goes.
 #[derive(Debug)]
 pub(crate) struct Names {
-    /// By who asked (`None`: anybody) and the address.
-    entries: HashMap<(Option<IpAddr>, IpAddr), String, FixedState>,
-    order: VecDeque<(Option<IpAddr>, IpAddr)>,
+    /// By who asked ([`ANYBODY`] among them) and the address.
+    entries: HashMap<(Place, Place), Arc<str>, FixedState>,
+    order: VecDeque<(Place, Place)>,
     most: usize,
 }
 
@@ -31,24 +45,26 @@ impl Names {
         if dns.service != NameService::Dns || dns.query.is_empty() {
             return;
         }
+        let mut name = None;
         for &(address, _) in &dns.addresses {
-            self.put((Some(asker), address), &dns.query);
-            self.put((None, address), &dns.query);
+            self.put((place(asker), place(address)), &dns.query, &mut name);
+            self.put((ANYBODY, place(address)), &dns.query, &mut name);
         }
     }
 
     /// The name that `asker` knows an address by, else anybody's.
     pub(crate) fn of(&self, asker: IpAddr, address: IpAddr) -> Option<&str> {
         self.entries
-            .get(&(Some(asker), address))
-            .or_else(|| self.entries.get(&(None, address)))
-            .map(String::as_str)
+            .get(&(place(asker), place(address)))
+            .or_else(|| self.entries.get(&(ANYBODY, place(address))))
+            .map(|name| &**name)
     }
 
-    fn put(&mut self, key: (Option<IpAddr>, IpAddr), name: &str) {
+    /// All entries of an answer share one `name`.
+    fn put(&mut self, key: (Place, Place), query: &str, name: &mut Option<Arc<str>>) {
         if let Some(known) = self.entries.get_mut(&key) {
-            if known != name {
-                name.clone_into(known);
+            if **known != *query {
+                *known = Arc::clone(name.get_or_insert_with(|| query.into()));
             }
             return;
         }
@@ -58,7 +74,8 @@ impl Names {
             self.entries.remove(&oldest);
         }
         self.order.push_back(key);
-        self.entries.insert(key, name.to_owned());
+        let name = name.get_or_insert_with(|| query.into());
+        self.entries.insert(key, Arc::clone(name));
     }
 }
 

@@ -69,6 +69,13 @@ pub struct Facts {
     pub ended: bool,
 }
 
+/// Packets whose flows are looked up at once: about as many reads of memory as a processor has under way at a time.
+const GROUP: usize = 8;
+
+/// Flows from which on this is done: so many entries fit into no second cache, and nearly each packet waits for memory.
+/// Below, taking the packets apart twice costs more than it saves.
+const AHEAD_FROM: usize = 1 << 16;
+
 /// The time of the tick that ends the input: every flow ends with it.
 pub const END_OF_INPUT: i64 = i64::MAX;
 
@@ -102,8 +109,18 @@ impl Worker {
     /// Works on packets, in the order of their `seq`.
     pub fn packets(&mut self, packets: &[Packet<'_>], facts: &mut Facts) {
         let mut here = Decapsulated::NOTHING;
-        for packet in packets {
-            self.packet(packet, &mut here, facts);
+        if self.table.len() < AHEAD_FROM {
+            for packet in packets {
+                self.packet(packet, &mut here, None, facts);
+            }
+        } else {
+            let mut ahead = [None; GROUP];
+            for group in packets.chunks(GROUP) {
+                self.look_ahead(group, &mut here, &mut ahead);
+                for (packet, ahead) in group.iter().zip(ahead) {
+                    self.packet(packet, &mut here, ahead, facts);
+                }
+            }
         }
         if let Some(last) = packets.last() {
             facts.through = last.seq;

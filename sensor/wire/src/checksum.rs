@@ -49,13 +49,25 @@ pub fn checksum(
         }
     }
     add(&mut sum, payload);
+    if is_right(sum) {
+        Checksum::Right
+    } else {
+        Checksum::Wrong
+    }
+}
+
+/// Whether the header of an IPv4 packet has the right checksum (RFC 791, 3.1).
+pub(crate) fn of_header(header: &[u8]) -> bool {
+    let mut sum = 0;
+    add(&mut sum, header);
+    is_right(sum)
+}
+
+fn is_right(mut sum: u64) -> bool {
     while sum > 0xffff {
         sum = (sum & 0xffff) + (sum >> 16);
     }
-    match sum {
-        0xffff => Checksum::Right,
-        _ => Checksum::Wrong,
-    }
+    sum == 0xffff
 }
 
 fn add(sum: &mut u64, octets: &[u8]) {

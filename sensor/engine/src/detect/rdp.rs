@@ -1,7 +1,8 @@
 //! RDP: desktops reached over Microsoft's protocol.
 //!
 //! **Sees** every X.224 negotiation on any port: servers that the internet reaches, sessions, servers that do without
-//! network level authentication, sessions that leave the house, unusual ports; and the SYN of RDP's own transport over UDP.
+//! network level authentication, sessions that leave the house, unusual ports, refusals; and the SYN of RDP's own
+//! transport over UDP.
 //!
 //! **Why it matters.** RDP is how intruders move sideways, and an open 3389 is how many of them come in (ATT&CK T1021.001,
 //! T1133).
@@ -62,11 +63,21 @@ const OUTBOUND: Kind = kind(
     0,
 );
 
+const ATTEMPT: Kind = kind(
+    "rdp.attempt",
+    "RDP asked for and refused",
+    Severity::Info,
+    0,
+    0,
+);
+
 const UDP: Kind = kind("rdp.udp", "RDP over UDP asked for", Severity::Info, 0, 0);
 /// The same detection, once the server answered.
 const UDP_ANSWERED: Kind = kind("rdp.udp", "RDP over UDP", Severity::Low, 0, 0);
 
-const ALL: [&Kind; 6] = [&SESSION, &EXPOSED, &NO_NLA, &ODD_PORT, &OUTBOUND, &UDP];
+const ALL: [&Kind; 7] = [
+    &SESSION, &EXPOSED, &NO_NLA, &ODD_PORT, &OUTBOUND, &ATTEMPT, &UDP,
+];
 
 impl Detection for Rdp {
     fn finds(&self) -> Vec<Listed> {
@@ -133,6 +144,10 @@ fn kinds(rdp: &observation::Rdp, roles: &Roles) -> Vec<&'static Kind> {
     let mut kinds = Vec::new();
     if roles.direction == Direction::Inbound && !roles.reverse {
         kinds.push(&EXPOSED);
+    }
+    // One that nobody answered cannot be told from one whose answer went another way.
+    if rdp.failure.is_some() {
+        kinds.push(&ATTEMPT);
     }
     if rdp.failure.is_none() && matches!(rdp.selected.as_deref(), Some("RDP" | "TLS")) {
         kinds.push(&NO_NLA);
@@ -277,6 +292,9 @@ fn guidance(kind: &Kind) -> &'static [&'static str] {
         }
         "rdp.odd_port" => {
             &["Ask the host's owner why RDP answers here; a forwarded port is how it is hidden."]
+        }
+        "rdp.attempt" => {
+            &["Look whether the same source asks other hosts too, and whether it was let in later."]
         }
         _ => &[
             "Ask the host's owner whether this session is theirs.",

@@ -1,7 +1,8 @@
 //! VNC: who is seen, or controlled, over RFB.
 //!
-//! **Sees** every RFB handshake on any port: sessions, sessions without a password, refusals, servers that the internet
-//! reaches, reverse connections (the server dials the viewer), sessions that leave the house, unusual ports.
+//! **Sees** every RFB handshake on any port: sessions, sessions without a password, refusals, handshakes that nobody
+//! finished, servers that the internet reaches, reverse connections (the server dials the viewer), sessions that leave the
+//! house, unusual ports.
 //!
 //! **Why it matters.** VNC is the honest program that intruders bring along: endpoint protection lets it pass, and it
 //! gives the whole desktop (ATT&CK T1021.005).
@@ -69,7 +70,15 @@ const OUTBOUND: Kind = kind(
     0,
 );
 
-const ALL: [&Kind; 8] = [
+const ATTEMPT: Kind = kind(
+    "vnc.attempt",
+    "VNC handshake that went no further",
+    Severity::Info,
+    0,
+    0,
+);
+
+const ALL: [&Kind; 9] = [
     &SESSION,
     &EXPOSED,
     &NO_AUTH,
@@ -78,6 +87,7 @@ const ALL: [&Kind; 8] = [
     &REVERSE,
     &ODD_PORT,
     &OUTBOUND,
+    &ATTEMPT,
 ];
 
 impl Detection for Vnc {
@@ -104,6 +114,10 @@ fn kinds(rfb: &Rfb, roles: &Roles) -> Vec<&'static Kind> {
         RfbEnd::Session => kinds.push(&SESSION),
         RfbEnd::Refused => kinds.push(&AUTH_FAILED),
         RfbEnd::Rejected => kinds.push(&REFUSED),
+        // Of half a conversation nobody knows how it ended.
+        RfbEnd::Abandoned if rfb.server_version.is_some() && rfb.client_version.is_some() => {
+            kinds.push(&ATTEMPT);
+        }
         RfbEnd::Greeted | RfbEnd::Abandoned => {}
     }
     if rfb.end == RfbEnd::Session && rfb.no_auth {
@@ -226,6 +240,7 @@ fn attack(kind: &Kind) -> &'static [&'static str] {
     match kind.id {
         "vnc.exposed" => &["T1133", "T1021.005"],
         "vnc.auth_failed" | "vnc.refused" => &["T1110", "T1021.005"],
+        "vnc.attempt" => &["T1046", "T1021.005"],
         "vnc.odd_port" => &["T1571", "T1021.005"],
         "vnc.reverse" | "vnc.outbound" => &["T1219", "T1021.005"],
         _ => &["T1021.005"],
@@ -246,7 +261,7 @@ fn guidance(kind: &Kind) -> &'static [&'static str] {
             "Somebody at the other end sees this desktop: block the connection, then ask the host's user.",
             "Collect the command line of the VNC server: it names the viewer.",
         ],
-        "vnc.auth_failed" | "vnc.refused" => &[
+        "vnc.auth_failed" | "vnc.refused" | "vnc.attempt" => &[
             "Look whether the same source is refused again and again, and whether it was let in later.",
         ],
         _ => &[

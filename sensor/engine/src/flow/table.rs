@@ -45,6 +45,8 @@ pub(crate) struct Flow {
     /// Whether it is the outside of a tunnel: such a flow may well have one direction only, as its senders spread packets
     /// over source ports, and mirrors do not answer.
     pub(crate) carries: bool,
+    /// Whether it is in the table: its entry is kept when it leaves.
+    listed: bool,
 }
 
 /// What a flow's packets are good for.
@@ -172,6 +174,8 @@ pub(crate) struct FlowTable {
     wheel: Wheel,
     free: Vec<u32>,
     most: usize,
+    /// Counts the flows that came and went.
+    state: u64,
 }
 
 #[derive(Debug)]
@@ -191,6 +195,7 @@ impl FlowTable {
             slab: Slab(Vec::new()),
             wheel: Wheel::new(),
             free: Vec::new(),
+            state: 0,
             most: most.clamp(1, u32::MAX as usize - 1),
         }
     }
@@ -201,7 +206,6 @@ impl FlowTable {
     }
 
     /// How many flows there are.
-    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.index.len()
     }
@@ -216,6 +220,25 @@ impl FlowTable {
         self.index
             .find(hash, |&at| self.slab.0[at as usize].key == *key)
             .copied()
+    }
+
+    /// Whether [`Self::find`] would still answer this.
+    #[inline]
+    pub(crate) fn holds(&self, at: u32, key: &FlowKey) -> bool {
+        let flow = &self.slab.0[at as usize];
+        flow.listed && flow.key == *key
+    }
+
+    /// Another number whenever a flow has come or gone: until then [`Self::find`] answers the same.
+    #[inline]
+    pub(crate) fn state(&self) -> u64 {
+        self.state
+    }
+
+    /// Where the conversation of a flow lies, if it is watched.
+    #[inline]
+    pub(crate) fn conversation(&self, at: u32) -> u32 {
+        self.slab.0[at as usize].conversation
     }
 
     #[inline]
@@ -247,6 +270,7 @@ impl FlowTable {
             short: false,
             marked: false,
             carries: false,
+            listed: true,
         };
         let at = if let Some(at) = self.free.pop() {
             self.slab.0[at as usize] = flow;
@@ -255,6 +279,7 @@ impl FlowTable {
             self.slab.0.push(flow);
             (self.slab.0.len() - 1) as u32
         };
+        self.state += 1;
         let slab = &self.slab;
         self.index
             .insert_unique(hash, at, |&other| slab.0[other as usize].hash);
@@ -266,10 +291,12 @@ impl FlowTable {
 
     /// Takes a flow out; its entry is free afterwards, so what is wanted of it is read before.
     pub(crate) fn remove(&mut self, at: u32) {
+        self.state += 1;
         self.wheel.disarm(&mut self.slab, at);
         let hash = self.slab.0[at as usize].hash;
         if let Ok(entry) = self.index.find_entry(hash, |&other| other == at) {
             entry.remove();
+            self.slab.0[at as usize].listed = false;
             self.free.push(at);
         }
     }

@@ -125,6 +125,11 @@ impl<'a> Emit<'a> {
         &mut self.tally
     }
 
+    /// Counts a session of the protocol at this place of the registry.
+    pub(crate) fn begun(&mut self, place: NonZeroU8) {
+        self.tally.sessions.push(place);
+    }
+
     /// Notes the present packet in a session's evidence. A tick has no frame and adds none.
     pub(crate) fn note(&self, frames: &mut Frames) {
         if let Some(frame) = self.frame {

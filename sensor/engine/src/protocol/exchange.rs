@@ -47,8 +47,11 @@ impl Exchange {
             let Some((at, protocol)) = known else {
                 return self.keep_unknown(from, octets, emit);
             };
-            emit.tally().sessions.push(place(at));
-            self.running = Some((protocol, (protocol.start)()));
+            let session = (protocol.start)();
+            if session.is_sure() {
+                emit.begun(place(at));
+            }
+            self.running = Some((protocol, session));
         }
         let Some((protocol, session)) = &mut self.running else {
             return Outcome::Decided;

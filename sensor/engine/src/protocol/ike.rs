@@ -1,8 +1,9 @@
-//! IKE and ESP in UDP, on any port: one `ipsec` fact once both sides have agreed to speak.
+//! IKE and ESP in UDP, on any port, and IKE over TCP: one `ipsec` fact once both sides have agreed to speak.
 
-use terrier_wire::Side;
 use terrier_wire::ike::{self, Known};
+use terrier_wire::{Side, Step};
 
+use super::marks::{self, Details, Mark, Marked, Reading};
 use super::{Begins, Emit, Opening, Patience, Probe, Progress, Protocol};
 use crate::observation::{Fact, FlowRef, Frames, Marks, Transport};
 
@@ -16,14 +17,17 @@ pub(super) const PROTOCOL: Protocol = Protocol {
     patience: Patience::Usual,
 };
 
+pub(super) const OVER_TCP: Protocol = marks::over_tcp::<Stream>();
+
 const NAME: &str = "ipsec";
 /// For the documentation, of ESP without UDP too.
-pub(super) const SEES: &str = "IKE 1 and 2: version, exchange, the vendors that name themselves; ESP, in UDP or directly over IP";
-/// Where ESP may stand in IKE's place (RFC 3948).
-const NAT_TRAVERSAL: u16 = 4500;
+pub(super) const SEES: &str = "IKE 1 and 2, over TCP too: version, exchange, the vendors that name themselves; ESP, in UDP or directly over IP";
+/// Where ESP may stand in IKE's place (RFC 3948), and where GlobalProtect has it without IKE.
+const ESP_PORTS: [u16; 2] = [4500, 4501];
 
 fn is_esp_port(flow: &FlowRef) -> bool {
-    [flow.orig.port, flow.resp.port].contains(&NAT_TRAVERSAL)
+    let used = |port| ESP_PORTS.contains(&port);
+    used(flow.orig.port) || used(flow.resp.port)
 }
 
 fn probe(opening: &Opening<'_>) -> Probe {
@@ -52,7 +56,13 @@ impl super::Session for Session {
         match self.wire.feed(from, octets, is_esp_port(emit.flow())) {
             Ok(None) => Progress::More(octets.len()),
             Ok(Some(known)) => {
-                emit.fact(&self.frames, Fact::Marks(marks(known)));
+                let (client, details) = told(known);
+                let marks = Marks {
+                    protocol: NAME,
+                    client,
+                    details,
+                };
+                emit.fact(&self.frames, Fact::Marks(marks));
                 Progress::Finished
             }
             // Port 4500 is no proof of IPsec, so the flow is looked at anew.
@@ -67,8 +77,33 @@ impl super::Session for Session {
     fn end(&mut self, _: &mut Emit<'_>) {}
 }
 
-fn marks(known: Known) -> Marks {
-    let (client, details) = match known {
+/// IKE over TCP.
+#[derive(Default)]
+pub(super) struct Stream(ike::Stream);
+
+impl Marked for Stream {
+    const NAME: &'static str = NAME;
+    const SEES: &'static str = SEES;
+
+    fn opens(octets: &[u8]) -> Step<()> {
+        ike::opening(octets)
+    }
+
+    fn read(&mut self, from: Side, octets: &[u8]) -> Reading {
+        match self.0.feed(from, octets) {
+            Ok((used, None)) => Reading::More(used),
+            Ok((_, Some(known))) => {
+                let (client, details) = told(known);
+                Reading::Known(Mark::new(client, details))
+            }
+            Err(why) => Reading::Refused(why.0),
+        }
+    }
+}
+
+/// Who asked, and what is to be said.
+fn told(known: Known) -> (Side, Details) {
+    match known {
         Known::Ike {
             initiator,
             version,
@@ -93,10 +128,5 @@ fn marks(known: Known) -> Marks {
             (initiator, details)
         }
         Known::Esp => (Side::Originator, vec![("message", "esp".to_owned())]),
-    };
-    Marks {
-        protocol: NAME,
-        client,
-        details,
     }
 }

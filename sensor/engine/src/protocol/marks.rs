@@ -192,10 +192,15 @@ impl<M: Marked> super::Session for Session<M> {
             self.say(mark, emit);
         }
     }
+
+    fn is_sure(&self) -> bool {
+        false
+    }
 }
 
 impl<M: Marked> Session<M> {
     fn say(&self, mark: Mark, emit: &mut Emit<'_>) {
+        emit.begun(super::place_of(M::NAME));
         let marks = Marks {
             protocol: mark.protocol.unwrap_or(M::NAME),
             client: mark.client,

@@ -8,6 +8,7 @@ mod dtls;
 mod emit;
 mod exchange;
 mod frp;
+mod hamachi;
 mod http;
 mod http2;
 mod icmp_tunnel;
@@ -21,6 +22,7 @@ mod netbios;
 mod nomachine;
 mod openvpn;
 mod pptp;
+mod proxy_protocol;
 mod quic;
 mod radmin;
 mod rathole;
@@ -121,6 +123,8 @@ pub(crate) const ALL: &[Protocol] = &[
     frp::PROTOCOL,
     yamux::PROTOCOL,
     rathole::PROTOCOL,
+    hamachi::OVER_TCP,
+    proxy_protocol::PROTOCOL,
     stun::OVER_TCP,
     stun::SIZED,
     // Its version is four octets that DNS has never: even on the port of DNS there is no doubt.
@@ -143,6 +147,7 @@ pub(crate) const ALL: &[Protocol] = &[
     rdp_udp::PROTOCOL,
     // ESP in UDP has no mark: after STUN, which may have its port.
     ike::PROTOCOL,
+    ike::OVER_TCP,
     ipsec::ESP,
     icmp_tunnel::OVER_ICMP,
     icmp_tunnel::OVER_ICMP6,
@@ -153,6 +158,7 @@ pub(crate) const ALL: &[Protocol] = &[
     nebula::PROTOCOL,
     n2n::PROTOCOL,
     softether::PROTOCOL,
+    hamachi::OVER_UDP,
     ssdp::PROTOCOL,
     dhcp::PROTOCOL,
     netbios::PROTOCOL,
@@ -228,6 +234,11 @@ pub(crate) trait Session: Send {
 
     /// The flow ended, or its input did: whatever is pending is emitted now.
     fn end(&mut self, emit: &mut Emit<'_>);
+
+    /// Whether it is counted from its beginning. One that begins on a guess counts itself ([`Emit::begun`]) once it is sure.
+    fn is_sure(&self) -> bool {
+        true
+    }
 
     /// Octets that it keeps of what it was fed, for the bound of all flows together. A session over datagrams says so,
     /// for nobody else keeps what it waits for; small fixed state need not be told.

@@ -1,4 +1,5 @@
-//! Nebula over UDP, on any port: known by both messages of a handshake.
+//! Nebula over UDP, on any port: known by the handshake, whose first message has 16 octets that never change: who sends it
+//! runs Nebula, also where nobody answers.
 
 use terrier_wire::nebula::{self, Handshake};
 use terrier_wire::{Side, Step};
@@ -14,7 +15,7 @@ pub(super) struct Nebula(Option<Side>);
 
 impl Marked for Nebula {
     const NAME: &'static str = "nebula";
-    const SEES: &'static str = "Nebula, by its handshake";
+    const SEES: &'static str = "Nebula, by its handshake: whether it was answered";
 
     fn opens(octets: &[u8]) -> Step<()> {
         match nebula::handshake(octets) {
@@ -30,10 +31,16 @@ impl Marked for Nebula {
                 self.0.get_or_insert(from);
                 Reading::More(octets.len())
             }
-            (Some(Handshake::Second), Some(_)) => {
-                Reading::Known(Mark::new(from.other(), Vec::new()))
-            }
+            (Some(Handshake::Second), Some(_)) => Reading::Known(mark(from.other(), true)),
             _ => Reading::Mistaken,
         }
     }
+
+    fn end(&mut self) -> Option<Mark> {
+        self.0.map(|client| mark(client, false))
+    }
+}
+
+fn mark(client: Side, answered: bool) -> Mark {
+    Mark::new(client, vec![("answered", answered.to_string())])
 }

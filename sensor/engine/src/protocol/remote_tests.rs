@@ -71,10 +71,11 @@ fn over_udp(datagrams: &[(Side, &[u8])], expected: &[&str]) {
     };
     let (mut out, mut session) = (Vec::new(), (protocol.start)());
     let mut emit = Emit::new(&flow, 0, 1, Some((0, 1)), &mut out);
-    for (side, octets) in datagrams {
-        if !matches!(session.feed(*side, octets, &mut emit), Progress::More(_)) {
-            break;
-        }
+    let mut pieces = datagrams.iter();
+    if pieces
+        .all(|(side, octets)| matches!(session.feed(*side, octets, &mut emit), Progress::More(_)))
+    {
+        session.end(&mut emit);
     }
     assert_eq!(told(&out), expected);
 }
@@ -265,4 +266,95 @@ fn rathole_by_both_sides() {
         ],
         &["rathole orig channel=data", "tls None"],
     );
+}
+
+#[test]
+fn hamachi_by_its_request_and_by_datagrams_of_both_sides() {
+    let mut request = vec![
+        0, 0, 1, 0xd4, 0, 0, 0, 1, 0, 0, 0, 2, 0x7b, 0x7a, 0x0d, 0xad,
+    ];
+    request.resize(472, 0x5a);
+    over_tcp(&[(O, &request)], &["hamachi orig seen=request"]);
+
+    let data = |first: u8, number: u8| {
+        let mut octets = vec![first; 132];
+        octets[4..8].copy_from_slice(&[0, 0, 0, number]);
+        octets
+    };
+    let greeting = [0; 76];
+    let of_both = [(O, data(1, 1)), (R, data(2, 1)), (O, data(1, 2))];
+    let datagrams = |rest: &'static [(Side, u8, u8)]| {
+        let greetings = [(O, greeting.to_vec()), (R, greeting.to_vec())];
+        let rest = rest
+            .iter()
+            .map(|&(side, first, number)| (side, data(first, number)));
+        greetings.into_iter().chain(rest).collect::<Vec<_>>()
+    };
+    let check = |datagrams: Vec<(Side, Vec<u8>)>, expected: &[&str]| {
+        let borrowed: Vec<_> = (datagrams.iter())
+            .map(|(side, octets)| (*side, &octets[..]))
+            .collect();
+        over_udp(&borrowed, expected);
+    };
+    check(
+        datagrams(&[(O, 1, 1), (R, 2, 1), (O, 1, 2)]),
+        &["hamachi orig seen=datagrams"],
+    );
+    check(datagrams(&[(O, 1, 1), (R, 1, 1), (O, 1, 2)]), &[]);
+    check(datagrams(&[(O, 1, 1), (R, 2, 1), (O, 3, 2)]), &[]);
+    check(datagrams(&[(O, 1, 1), (O, 1, 2), (O, 1, 3)]), &[]);
+    check(of_both.to_vec(), &[]);
+}
+
+#[test]
+fn ike_over_tcp_by_both_sides() {
+    let message = |responder: u8, flags: u8| {
+        let mut octets = vec![0, 50, 0, 0, 0, 0]; // length, marker
+        octets.extend([7; 8]);
+        octets.extend([responder; 8]);
+        octets.extend([33, 0x20, 34, flags, 0, 0, 0, 0, 0, 0, 0, 44]);
+        octets.extend([40, 0, 0, 8, 1, 2, 3, 4]);
+        octets.extend([0, 0, 0, 8, 9, 9, 9, 9]);
+        octets
+    };
+    over_tcp(
+        &[
+            (O, &[&b"IKETCP"[..], &message(0, 0x08)].concat()),
+            (R, &message(5, 0x20)),
+        ],
+        &["ipsec orig message=ike version=2 exchange=sa_init"],
+    );
+}
+
+#[test]
+fn what_a_balancer_hands_on_is_read_behind_its_header() {
+    let first = [
+        &b"PROXY TCP4 192.0.2.1 198.51.100.7 56324 443\r\n"[..],
+        &client_hello(),
+    ]
+    .concat();
+    over_tcp(
+        &[(O, &first), (R, b"\x15\x03\x03\0\x02\x02\x28")],
+        &[
+            "proxy_protocol orig version=1 source=192.0.2.1:56324 destination=198.51.100.7:443",
+            "tls None",
+        ],
+    );
+}
+
+#[test]
+fn nebula_by_a_question_that_nobody_answers() {
+    let mut question = vec![0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
+    question.resize(331, 0x41);
+    over_udp(
+        &[(O, &question), (O, &question)],
+        &["nebula orig answered=false"],
+    );
+    let mut answer = question.clone();
+    (answer[7], answer[15]) = (9, 2);
+    over_udp(
+        &[(O, &question), (R, &answer)],
+        &["nebula orig answered=true"],
+    );
+    over_udp(&[(O, &question), (R, b"no such thing")], &[]);
 }

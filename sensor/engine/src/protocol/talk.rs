@@ -184,8 +184,10 @@ impl Talk {
     }
 
     fn begin(&mut self, number: usize, protocol: &'static Protocol, emit: &mut Emit<'_>) {
-        emit.tally().sessions.push(super::place(number));
         let session = (protocol.start)();
+        if session.is_sure() {
+            emit.begun(super::place(number));
+        }
         self.state = State::Running { protocol, session };
     }
 

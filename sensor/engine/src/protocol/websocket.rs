@@ -69,7 +69,7 @@ pub(super) struct Inside {
 impl Inside {
     /// Behind an upgrade that `client` asked for.
     pub(super) fn begin(client: Side, agreement: Agreement, emit: &mut Emit<'_>) -> Self {
-        emit.tally().sessions.push(super::place_of(PROTOCOL.name));
+        emit.begun(super::place_of(PROTOCOL.name));
         Self::new(client, agreement)
     }
 

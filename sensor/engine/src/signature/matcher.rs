@@ -137,7 +137,12 @@ impl Matcher {
     pub(super) fn by_name(&self, name: &str, seen_in: SeenIn) -> Option<Place> {
         let mut buffer = [0; MAX_NAME];
         let (name, whole) = fold(name, &mut buffer)?;
-        let borders = name.rmatch_indices('.').map(|(dot, _)| dot + 1);
+        let dots = name
+            .bytes()
+            .enumerate()
+            .rev()
+            .filter(|&(_, octet)| octet == b'.');
+        let borders = dots.map(|(dot, _)| dot + 1);
         let mut best: Option<&Name> = None;
         for start in borders.chain([0]).take(self.deepest) {
             let tail = name.get(start..)?;

@@ -126,8 +126,12 @@ impl Open {
         if text.contains('*') {
             return Err("only one `*`, at the end");
         }
-        if text.len() < 4 {
+        if open && text.len() < 4 {
             return Err("at least four characters must be spelled out");
+        }
+        // A whole text hits nothing but itself.
+        if text.len() < 3 {
+            return Err("at least three characters must be spelled out");
         }
         let text = text.to_owned();
         Ok(Self { text, open })

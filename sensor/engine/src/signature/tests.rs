@@ -350,6 +350,11 @@ fn says_which_value_its_kind_does_not_allow() {
         "at least four characters must be spelled out",
     );
     value(
+        "user_agent",
+        "Go",
+        "at least three characters must be spelled out",
+    );
+    value(
         "cert_issuer",
         "Example Inc",
         "write one attribute, such as O=Example Inc",

@@ -9,7 +9,7 @@ use terrier_wire::net::{Address, Ip, Protocol};
 use terrier_wire::transport::Flags;
 
 use super::print::{DUPLICATE_NS, NO_PRINT, print_of};
-use super::{Facts, Worker};
+use super::{Facts, GROUP, Worker};
 use crate::counters::Counters;
 use crate::flow::{FlowKey, Opener, Phase, TcpSeen};
 use crate::observation::{
@@ -26,6 +26,15 @@ struct Place {
     from_low: bool,
 }
 
+/// What the flow table answered in advance.
+#[derive(Clone, Copy)]
+pub(super) enum Ahead {
+    /// There the flow was.
+    At(u32),
+    /// In this state of the table there was none.
+    NoneIn(u64),
+}
+
 /// How an IP packet came: in one packet of the capture, or in several.
 #[derive(Clone, Copy)]
 struct Came {
@@ -37,11 +46,49 @@ struct Came {
 }
 
 impl Worker {
+    /// Asks the table and the conversations for the flows of several packets at once. Their memory is seldom in a cache, and
+    /// what one packet waits for, the processor fetches for the next ones at the same time.
+    pub(super) fn look_ahead<'a>(
+        &self,
+        packets: &[Packet<'a>],
+        here: &mut Decapsulated<'a>,
+        ahead: &mut [Option<Ahead>; GROUP],
+    ) {
+        let mut places = [const { None }; GROUP];
+        for (packet, place) in packets.iter().zip(&mut places) {
+            let read = decap::frame_into(packet.link.0, packet.octets, here);
+            *place = match decap::transport(&here.ip) {
+                Ok(header) if read.is_ok() && here.ip.fragment.is_none() => {
+                    self.own_place(&here.ip, &header)
+                }
+                _ => None,
+            };
+        }
+        let state = self.table.state();
+        for (place, ahead) in places.iter().zip(&mut *ahead) {
+            *ahead =
+                place.as_ref().map(
+                    |place: &Place| match self.table.find(place.hash, &place.key) {
+                        Some(at) => Ahead::At(at),
+                        None => Ahead::NoneIn(state),
+                    },
+                );
+        }
+        let mut touched = 0;
+        for ahead in ahead.iter() {
+            if let Some(Ahead::At(at)) = *ahead {
+                touched ^= self.conversations.touch(self.table.conversation(at));
+            }
+        }
+        std::hint::black_box(touched);
+    }
+
     #[inline]
     pub(super) fn packet<'a>(
         &mut self,
         packet: &Packet<'a>,
         here: &mut Decapsulated<'a>,
+        ahead: Option<Ahead>,
         facts: &mut Facts,
     ) {
         if self.now_ns == i64::MIN {
@@ -55,7 +102,7 @@ impl Worker {
                     on_wire: u64::from(here.ip.total_len),
                     counted: Encapsulations::NONE,
                 };
-                self.innermost(packet, here, came, facts);
+                self.innermost(packet, here, came, ahead, facts);
             }
             Err(Refused { why, met }) => self.undecoded(why, met),
         }
@@ -68,6 +115,7 @@ impl Worker {
         packet: &Packet<'_>,
         here: &Decapsulated<'_>,
         came: Came,
+        ahead: Option<Ahead>,
         facts: &mut Facts,
     ) {
         if here.ip.fragment.is_some() {
@@ -76,7 +124,7 @@ impl Worker {
         match decap::transport(&here.ip) {
             Ok(header) => {
                 let before = facts.observations.len();
-                self.arrive(packet, here, &header, came, facts);
+                self.arrive(packet, here, &header, came, ahead, facts);
                 if let Some(outer) = &here.layers.outer
                     && outer.tunnel.is_endpoint()
                 {
@@ -122,7 +170,7 @@ impl Worker {
             ..here.ip
         };
         match decap::reassembled(here.layers, ip) {
-            Ok(inside) => self.innermost(packet, &inside, came, facts),
+            Ok(inside) => self.innermost(packet, &inside, came, None, facts),
             Err(why) => self.undecoded(why, Encapsulations::NONE),
         }
     }
@@ -160,16 +208,9 @@ impl Worker {
         })
     }
 
+    /// The place of a packet's flow, if it is a flow of this worker.
     #[inline]
-    fn arrive(
-        &mut self,
-        packet: &Packet<'_>,
-        here: &Decapsulated<'_>,
-        header: &Header<'_>,
-        came: Came,
-        facts: &mut Facts,
-    ) {
-        let ip = &here.ip;
+    fn own_place(&self, ip: &Ip<'_>, header: &Header<'_>) -> Option<Place> {
         let (source_port, destination_port, transport) = match header {
             Header::Tcp(segment) => (
                 segment.source_port,
@@ -187,18 +228,43 @@ impl Worker {
                 Transport::of(ip.protocol.0),
             ),
         };
-        let Some(place) = self.place_of(
+        self.place_of(
             (ip.source, source_port),
             (ip.destination, destination_port),
             transport,
-        ) else {
+        )
+    }
+
+    /// Where the flow of a place is.
+    #[inline]
+    fn find(&self, place: &Place, ahead: Option<Ahead>) -> Option<u32> {
+        match ahead {
+            Some(Ahead::At(at)) if self.table.holds(at, &place.key) => Some(at),
+            Some(Ahead::NoneIn(state)) if state == self.table.state() => None,
+            _ => self.table.find(place.hash, &place.key),
+        }
+    }
+
+    #[inline]
+    fn arrive(
+        &mut self,
+        packet: &Packet<'_>,
+        here: &Decapsulated<'_>,
+        header: &Header<'_>,
+        came: Came,
+        ahead: Option<Ahead>,
+        facts: &mut Facts,
+    ) {
+        let ip = &here.ip;
+        let Some(place) = self.own_place(ip, header) else {
             return;
         };
         self.counters.add_met(here.layers.met.without(came.counted));
         if let Some(why) = here.stopped {
             *self.counters.undecoded.entry(why).or_default() += 1;
         }
-        let at = self.flow_of(&place, header, &here.layers, packet, facts);
+        let known = self.find(&place, ahead);
+        let at = self.flow_of(known, &place, header, &here.layers, packet, facts);
         let flow = self.table.get(at);
         let side = flow.side(place.from_low);
         let print = print_of(ip, header);
@@ -219,7 +285,7 @@ impl Worker {
             }
             Header::Other(other) if flow.phase != Phase::Decided => {
                 // Most of these protocols have no session, and their first octets say nothing.
-                if flow.phase == Phase::New && !protocol::is_known_over(transport) {
+                if flow.phase == Phase::New && !protocol::is_known_over(place.key.transport()) {
                     flow.phase = Phase::Decided;
                 } else {
                     self.datagram(at, side, other.payload, packet, facts);
@@ -233,13 +299,14 @@ impl Worker {
     #[inline]
     fn flow_of(
         &mut self,
+        known: Option<u32>,
         place: &Place,
         header: &Header<'_>,
         layers: &Layers,
         packet: &Packet<'_>,
         facts: &mut Facts,
     ) -> u32 {
-        if let Some(at) = self.table.find(place.hash, &place.key) {
+        if let Some(at) = known {
             if !self.is_reopened(at, place.from_low, header) {
                 return at;
             }

@@ -44,9 +44,18 @@ impl Conversations {
         self.places.get_mut(place as usize)?.as_deref_mut()
     }
 
+    /// Reads a little of a conversation, so that it is in the caches when it is wanted.
+    #[inline]
+    pub(super) fn touch(&self, place: u32) -> usize {
+        match self.places.get(place as usize) {
+            Some(Some(conversation)) => conversation.touch(),
+            _ => 0,
+        }
+    }
+
     pub(super) fn remove(&mut self, place: u32) -> Option<Box<Conversation>> {
         let conversation = self.places.get_mut(place as usize)?.take()?;
-        self.buffered = self.buffered.saturating_sub(conversation.buffered());
+        self.buffered = self.buffered.saturating_sub(conversation.accounted);
         self.free.push(place);
         Some(conversation)
     }
@@ -67,7 +76,7 @@ impl Conversations {
         else {
             return Outcome::Decided;
         };
-        let before = conversation.buffered();
+        let before = conversation.accounted;
         let flow = conversation.flow;
         let frame = Some((packet.capture, packet.frame));
         let mut emit = Emit::new(
@@ -79,6 +88,7 @@ impl Conversations {
         );
         let outcome = run(conversation, &mut emit);
         let after = conversation.buffered();
+        conversation.accounted = after;
         self.buffered = self.buffered.saturating_sub(before) + after;
         // Under a storm of half-told handshakes the newest are worth least.
         if self.buffered > most && after > before {

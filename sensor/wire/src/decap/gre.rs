@@ -1,5 +1,5 @@
 //! GRE: version 0 with its options (RFC 2784, RFC 2890, the source routes of RFC 1701), Ethernet in it (EoGRE, NVGRE of RFC
-//! 7637), Cisco's redirection (WCCP), version 1 as PPTP has it (RFC 2637), GRE in UDP (RFC 8086).
+//! 7637), Cisco's redirection (WCCP), Aruba's access points, version 1 as PPTP has it (RFC 2637), GRE in UDP (RFC 8086).
 
 use super::{Carrier, Inside, Opened, erspan};
 use crate::Reader;
@@ -113,6 +113,9 @@ fn version_0<'a>(
                 _ => Inside::Ip(rest.get(4..).ok_or(Undecoded::TunnelCut)?),
             }
         }
+        // The radio side of Aruba's tunnels: one type for each virtual access point.
+        EtherType(0x8200..=0x83ff) if header.protocol.0 & 0x0f == 0 => Inside::Wlan(reader.rest()),
+        EtherType(0x9000) => Inside::Wlan(reader.rest()),
         protocol => Inside::Typed(protocol, reader.rest()),
     };
     Ok(Opened::network(inside))

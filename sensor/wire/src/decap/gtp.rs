@@ -17,7 +17,8 @@ pub(super) fn open<'a>(carrier: &Carrier<'a>, layers: &mut Layers) -> Opened<'a>
     }
 }
 
-fn packet<'a>(carrier: &Carrier<'a>) -> Option<&'a [u8]> {
+/// The packet of a subscriber behind the header; `None` where it is none of GTP version 1.
+pub(super) fn packet<'a>(carrier: &Carrier<'a>) -> Option<&'a [u8]> {
     let mut reader = Reader::new(carrier.payload);
     let [flags, kind, len_a, len_b] = reader.take_array()?;
     let length = u16::from_be_bytes([len_a, len_b]);

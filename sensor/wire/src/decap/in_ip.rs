@@ -30,9 +30,14 @@ fn packet<'a>(
     carrier: &Carrier<'a>,
     layers: &mut Layers,
 ) -> Opened<'a> {
+    // As of GRE, the kind is named even where what is inside is cut or nonsense: the outer header says so.
+    let mut dark = |why| {
+        layers.met.insert(kind);
+        Opened::Dark(why)
+    };
     match carrier.payload.first() {
-        None => Opened::Dark(Undecoded::TunnelCut),
-        Some(first) if first >> 4 != version => Opened::Dark(Undecoded::TunnelHeader),
+        None => dark(Undecoded::TunnelCut),
+        Some(first) if first >> 4 != version => dark(Undecoded::TunnelHeader),
         Some(_) => match layers.enter(kind) {
             Ok(()) => Opened::network(Inside::Ip(carrier.payload)),
             Err(why) => Opened::Dark(why),

@@ -12,8 +12,11 @@
 //! | [`geneve`] | UDP port 6081 | RFC 8926 |
 //! | [`gtp`] | UDP port 2152 | 3GPP TS 29.281 |
 //! | [`teredo`] | UDP port 3544, or a Teredo address inside | RFC 4380 |
+//! | [`ayiya`] | UDP port 5072 | draft-massar-v6ops-ayiya-02 |
+//! | [`tzsp`] | UDP port 37008 | none but Wireshark's |
 //! | [`capwap`] | UDP port 5247 | RFC 5415, RFC 5416 |
 //! | [`l2tp`] | UDP port 1701 | RFC 2661 |
+//! | [`odd_port`] | an IP packet that fills the datagram behind a header of VXLAN, Geneve, GTP | as above |
 //! | [`in_ip`] | IP protocols 4, 41, 97, 137; UDP port 6635 | RFC 2003, 2473, 4213, 3378, 4023, 7510 |
 //!
 //! A UDP port alone proves nothing. The header's fixed bits, the version of the inner packet and its length have to fit;
@@ -25,6 +28,7 @@
 //! The fast path is written by hand; etherparse takes IPv6 extension headers apart and is the oracle of the differential
 //! test.
 
+mod ayiya;
 mod capwap;
 mod erspan;
 mod geneve;
@@ -32,9 +36,11 @@ mod gre;
 mod gtp;
 mod in_ip;
 mod l2tp;
+mod odd_port;
 mod teredo;
 #[cfg(test)]
 mod tests;
+mod tzsp;
 mod vxlan;
 
 use crate::Reader;
@@ -192,7 +198,7 @@ fn may_carry(ip: &Ip<'_>) -> bool {
     match ip.protocol {
         Protocol::TCP => ip.authenticated,
         Protocol::UDP => {
-            let Some(&[s0, s1, d0, d1, _, _, _, _, first]) = ip.payload.first_chunk::<9>() else {
+            let Some(&[s0, s1, d0, d1, _, _, _, _, a, b, c, d]) = ip.payload.first_chunk() else {
                 return ip.authenticated;
             };
             let (source, destination) =
@@ -200,7 +206,7 @@ fn may_carry(ip: &Ip<'_>) -> bool {
             ip.authenticated
                 || is_tunnel_port(destination)
                 || is_tunnel_port(source)
-                || teredo::may_begin(first)
+                || odd_port::may_begin([a, b, c, d])
         }
         _ => true,
     }
@@ -336,6 +342,7 @@ fn over_udp(carrier: &Carrier<'_>) -> Option<Family> {
         GENEVE => return family(geneve::open, Trust::Header),
         GRE_IN_UDP => return family(gre::over_udp, Trust::Inside),
         MPLS_IN_UDP => return family(in_ip::labels, Trust::Inside),
+        TZSP => return family(tzsp::open, Trust::Inside),
         _ => {}
     }
     // Both directions of these have the port at one end.
@@ -345,10 +352,11 @@ fn over_udp(carrier: &Carrier<'_>) -> Option<Family> {
             CAPWAP_DATA => return family(capwap::open, Trust::Inside),
             L2TP => return family(l2tp::open, Trust::Inside),
             TEREDO => return family(teredo::open, Trust::Inside),
+            AYIYA => return family(ayiya::open, Trust::Inside),
             _ => {}
         }
     }
-    family(teredo::between_hosts, Trust::Inside)
+    family(odd_port::open, Trust::Inside)
 }
 
 #[inline]
@@ -358,6 +366,8 @@ fn is_tunnel_port(port: u16) -> bool {
         L2TP | GTP
             | TEREDO
             | GRE_IN_UDP
+            | AYIYA
+            | TZSP
             | VXLAN
             | VXLAN_GPE
             | CAPWAP_DATA
@@ -432,8 +442,10 @@ const TEREDO: u16 = 3544;
 const GRE_IN_UDP: u16 = 4754;
 const VXLAN: u16 = 4789;
 const VXLAN_GPE: u16 = 4790;
+const AYIYA: u16 = 5072;
 const CAPWAP_DATA: u16 = 5247;
 const GENEVE: u16 = 6081;
 const MPLS_IN_UDP: u16 = 6635;
+const TZSP: u16 = 37_008;
 /// What Linux used before there was a registered port, and Cisco's OTV has with the same header.
 const VXLAN_OF_LINUX: u16 = 8472;

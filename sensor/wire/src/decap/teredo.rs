@@ -28,12 +28,6 @@ pub(super) fn between_hosts<'a>(carrier: &Carrier<'a>, layers: &mut Layers) -> O
     inside(carrier.payload, layers)
 }
 
-/// Whether a datagram may begin as [`between_hosts`] wants: asked for every datagram.
-#[inline]
-pub(super) fn may_begin(first: u8) -> bool {
-    first >> 4 == 6
-}
-
 fn inside<'a>(packet: &'a [u8], layers: &mut Layers) -> Opened<'a> {
     match layers.enter(Encapsulations::TEREDO) {
         Ok(()) => Opened::Inside(Tunnel::Teredo, Inside::Ip(packet)),

@@ -2,8 +2,7 @@
 //! (draft-ietf-nvo3-vxlan-gpe-12). OTV has the same header.
 
 use super::{Carrier, Inside, Opened};
-use crate::Reader;
-use crate::link::{Encapsulations, Layers};
+use crate::link::{Encapsulations, EtherType, Layers};
 
 /// Flags, reserved or group policy, network (24 bits), reserved. Some put the generic header on this port too.
 pub(super) fn open<'a>(carrier: &Carrier<'a>, layers: &mut Layers) -> Opened<'a> {
@@ -40,10 +39,7 @@ pub(super) fn generic<'a>(carrier: &Carrier<'a>, layers: &mut Layers) -> Opened<
     let what = match next {
         IPV4 | IPV6 => Inside::Ip(rest),
         ETHERNET => Inside::Frame(rest),
-        SERVICE_HEADER => match behind_service_header(rest) {
-            Some(what) => what,
-            None => return Opened::Not,
-        },
+        SERVICE_HEADER => Inside::Typed(EtherType::SERVICE_HEADER, rest),
         _ => return Opened::Not,
     };
     inside(what, [n0, n1, n2], layers)
@@ -55,21 +51,6 @@ fn inside<'a>(what: Inside<'a>, [a, b, c]: [u8; 3], layers: &mut Layers) -> Open
     }
     layers.vni = Some(u32::from_be_bytes([0, a, b, c]));
     Opened::network(what)
-}
-
-/// A network service header (RFC 8300): version, length in words of 4 octets, metadata type, next protocol, path.
-fn behind_service_header(octets: &[u8]) -> Option<Inside<'_>> {
-    let mut reader = Reader::new(octets);
-    let [version, length, _, next] = reader.take_array()?;
-    let rest = octets.get(usize::from(length & 0x3f) * 4..)?;
-    if version & 0xd0 != 0 || length & 0x3f < 2 {
-        return None;
-    }
-    match next {
-        IPV4 | IPV6 => Some(Inside::Ip(rest)),
-        ETHERNET => Some(Inside::Frame(rest)),
-        _ => None,
-    }
 }
 
 const HAS_NETWORK: u8 = 0x08;

@@ -18,6 +18,13 @@ pub fn ike(data: &[u8]) {
         let known = session.feed(Side::Originator, data, false);
         assert_eq!(known.map(|known| known.is_some()), Ok(found.responder != 0));
     }
+    let mut stream = crate::ike::Stream::default();
+    for (side, piece) in super::datagrams(data) {
+        match stream.feed(side, piece) {
+            Ok((used, _)) => assert!(used <= piece.len(), "more than there was"),
+            Err(_) => break,
+        }
+    }
     let mut session = Session::default();
     for (side, datagram) in super::datagrams(data) {
         if !matches!(session.feed(side, datagram, true), Ok(None)) {

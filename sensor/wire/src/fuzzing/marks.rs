@@ -6,12 +6,17 @@
 /// # Panics
 /// When a law is broken.
 pub fn marks(data: &[u8]) {
-    use crate::{dnscrypt, l2tp, n2n, nebula, pptp, softether, tailscale, tinc, zerotier};
+    use crate::{
+        dnscrypt, hamachi, l2tp, n2n, nebula, pptp, proxy_protocol, softether, tailscale, tinc,
+        zerotier,
+    };
 
     same_however_cut(data, pptp::start);
     same_however_cut(data, tinc::identity);
     same_however_cut(data, tinc::meta_key);
     same_however_cut(data, tailscale::derp);
+    same_however_cut(data, hamachi::request);
+    same_however_cut(data, proxy_protocol::header);
     same_however_cut(data, dnscrypt::answer_over_tcp);
     let cut = data.split_last().map_or(data, |(_, cut)| cut);
     if l2tp::control(data).is_some() && !data.is_empty() {
@@ -29,6 +34,12 @@ pub fn marks(data: &[u8]) {
     }
     if n2n::header(cut).is_some() {
         assert!(n2n::header(data).is_some());
+    }
+    if let Some(hamachi::Datagram::Data { constant }) = hamachi::datagram(cut) {
+        assert_eq!(
+            hamachi::datagram(data),
+            Some(hamachi::Datagram::Data { constant })
+        );
     }
     if dnscrypt::answer(cut) {
         assert!(dnscrypt::answer(data));
@@ -66,6 +77,7 @@ mod marks_tests {
         super::marks(&crate::l2tp::sample());
         super::marks(&crate::softether::sample());
         super::marks(&crate::pptp::sample());
+        super::marks(b"PROXY TCP4 192.0.2.1 198.51.100.7 56324 443\r\nGET /");
         super::marks(b"0 hub 17\n1 94 64 0 0 0123456789ABCDEF0123456789ABCDEF\n");
     }
 
@@ -78,6 +90,7 @@ mod marks_tests {
             super::marks(&data);
             super::marks(line.as_bytes());
             super::marks(&[crate::softether::sample(), data.clone()].concat());
+            super::marks(&[&[0, 0, 1, 0xd4, 0, 0, 0, 1, 0, 0, 0, 0, 0x7b][..], &data].concat());
             super::marks(&[&[0x00, 0x9c, 0x00, 0x01, 0x1a, 0x2b, 0x3c, 0x4d][..], &data].concat());
         }
     }

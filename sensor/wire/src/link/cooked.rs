@@ -35,6 +35,20 @@ pub(super) fn enc(frame: &[u8]) -> Result<Link<'_>, Undecoded> {
     Ok(link)
 }
 
+/// LINKTYPE_PFLOG, what OpenBSD's packet filter logged: length of the header without its padding, family, and what the
+/// rule was. The padding fills it up to 4 octets.
+pub(super) fn pflog(frame: &[u8]) -> Result<Link<'_>, Undecoded> {
+    let &[length, family] = frame.first_chunk().ok_or(Undecoded::LinkCut)?;
+    if length < MIN_PFLOG {
+        return Err(Undecoded::LinkHeader);
+    }
+    let length = usize::from(length).next_multiple_of(4);
+    Ok(Link {
+        ether_type: family_type(family.into())?,
+        payload: frame.get(length..).ok_or(Undecoded::LinkCut)?,
+    })
+}
+
 /// LINKTYPE_LINUX_SLL, 16 octets: packet type, ARPHRD type, address length, address (8), protocol.
 pub(super) fn sll<'a>(frame: &'a [u8], layers: &mut Layers) -> Result<Link<'a>, Undecoded> {
     let mut reader = Reader::new(frame);
@@ -86,6 +100,8 @@ pub(super) fn pktap(frame: &[u8]) -> Result<(u32, &[u8]), Undecoded> {
     Ok((link_type, frame.get(length..).ok_or(Undecoded::LinkCut)?))
 }
 
+/// The shortest that there was: family, action, reason, interface and rule.
+const MIN_PFLOG: u8 = 48;
 /// The kernel writes about ten before the packet.
 const MAX_NFLOG_VALUES: usize = 32;
 const NFLOG_PAYLOAD: u16 = 9;
@@ -130,6 +146,20 @@ mod tests {
                 .ether_type,
             EtherType::IPV6
         );
+    }
+
+    #[test]
+    fn finds_the_packet_behind_the_log_of_a_filter() {
+        let mut octets = vec![61, 2, 0, 0]; // length without padding, AF_INET, passed, by a rule
+        octets.resize(64, 0);
+        octets.push(0x45);
+        let link = pflog(&octets).unwrap();
+        assert_eq!(
+            (link.ether_type, link.payload),
+            (EtherType::IPV4, &[0x45][..])
+        );
+        assert_eq!(pflog(&octets[..40]), Err(Undecoded::LinkCut));
+        assert_eq!(pflog(&[4, 2, 0, 0, 0x45]), Err(Undecoded::LinkHeader));
     }
 
     #[test]

@@ -167,15 +167,55 @@ impl Encapsulations {
     pub const L2TP: Self = Self(1 << 23);
     /// Ethernet in IP (RFC 3378).
     pub const ETHERIP: Self = Self(1 << 24);
+    /// VN-Tag of Cisco's port extenders.
+    pub const VNTAG: Self = Self(1 << 25);
+    /// E-Tag (802.1BR).
+    pub const ETAG: Self = Self(1 << 26);
+    /// Cisco's FabricPath.
+    pub const FABRIC_PATH: Self = Self(1 << 27);
+    /// A network service header (RFC 8300).
+    pub const SERVICE_HEADER: Self = Self(1 << 28);
+    /// AYIYA (draft-massar-v6ops-ayiya-02).
+    pub const AYIYA: Self = Self(1 << 29);
+    /// Frames that an access point or a router mirrors (TaZmen Sniffer Protocol).
+    pub const TZSP: Self = Self(1 << 30);
 
     /// How many kinds there are.
-    pub const COUNT: usize = 25;
+    pub const COUNT: usize = 31;
 
     /// Their names in records, in the order of their bits.
     pub const NAMES: [&str; Self::COUNT] = [
-        "vlan", "qinq", "pbb", "macsec", "mpls", "pppoe", "ppp", "hdlc", "llc", "wlan", "gre",
-        "nvgre", "erspan", "vxlan", "geneve", "teredo", "gtp", "4in4", "4in6", "6in4", "6in6",
-        "ah", "capwap", "l2tp", "etherip",
+        "vlan",
+        "qinq",
+        "pbb",
+        "macsec",
+        "mpls",
+        "pppoe",
+        "ppp",
+        "hdlc",
+        "llc",
+        "wlan",
+        "gre",
+        "nvgre",
+        "erspan",
+        "vxlan",
+        "geneve",
+        "teredo",
+        "gtp",
+        "4in4",
+        "4in6",
+        "6in4",
+        "6in6",
+        "ah",
+        "capwap",
+        "l2tp",
+        "etherip",
+        "vntag",
+        "etag",
+        "fabricpath",
+        "nsh",
+        "ayiya",
+        "tzsp",
     ];
 
     /// What they are, for the documentation, in the same order.
@@ -205,6 +245,12 @@ impl Encapsulations {
         "data of wireless access points",
         "data of L2TP version 2",
         "Ethernet in IP",
+        "of Cisco's port extenders",
+        "802.1BR",
+        "Cisco's",
+        "network service header",
+        "IPv6 of a host behind a translator, by its tunnel broker",
+        "mirrored frames of access points and routers",
     ];
 
     /// Adds those of `other`.
@@ -261,6 +307,8 @@ mod tests {
             (Encapsulations::GTP, "gtp"),
             (Encapsulations::SIX_IN_FOUR, "6in4"),
             (Encapsulations::ETHERIP, "etherip"),
+            (Encapsulations::SERVICE_HEADER, "nsh"),
+            (Encapsulations::TZSP, "tzsp"),
         ] {
             assert_eq!(kind.names().collect::<Vec<_>>(), [name]);
         }

@@ -4,20 +4,24 @@
 //! |---|---|
 //! | Ethernet II, 802.1Q and 802.1ad tags, 802.1ah (PBB) | IEEE 802.3, 802.1Q |
 //! | 802.3 with LLC, where IP is behind it | RFC 1042; [`llc`](self) |
+//! | VN-Tag, E-Tag, FabricPath, service headers, tags of redundant networks | [`fabric`](self) |
 //! | MPLS labels, with IP or an Ethernet pseudowire below | RFC 3032, RFC 4448 |
 //! | PPP, PPPoE, Cisco HDLC | RFC 1661, RFC 1662, RFC 2516 |
 //! | 802.11 data frames, radiotap, PPI | IEEE 802.11, radiotap.org |
 //! | Linux "cooked" captures versions 1 and 2, NFLOG | tcpdump.org LINKTYPE_LINUX_SLL, _SLL2, _NFLOG |
-//! | BSD loopback (NULL, LOOP, ENC), PKTAP, raw IP | tcpdump.org LINKTYPE_NULL, _LOOP, _ENC, _PKTAP, _RAW |
+//! | BSD loopback (NULL, LOOP, ENC), pflog, PKTAP, raw IP | tcpdump.org LINKTYPE_NULL, _LOOP, _ENC, _PFLOG, _PKTAP, _RAW |
+//! | FDDI, Token Ring, ATM, Frame Relay | RFC 1042, RFC 2684, RFC 2427 |
 //!
 //! MACsec and protected 802.11 frames are only counted. It fails, with a reason that is counted, when a header is cut or
 //! contradicts itself, the link type is unknown, or what the frame carries is not IP.
 
 mod cooked;
+mod fabric;
 mod layers;
 mod llc;
 pub(crate) mod mpls;
 pub(crate) mod ppp;
+mod ring;
 mod undecoded;
 pub(crate) mod wlan;
 
@@ -66,6 +70,8 @@ impl EtherType {
     pub const PPP: Self = Self(0x880b);
     /// 802.1ah service instance tag.
     pub const BACKBONE: Self = Self(0x88e7);
+    /// Network service header (RFC 8300).
+    pub const SERVICE_HEADER: Self = Self(0x894f);
     /// MACsec (802.1AE).
     pub const MACSEC: Self = Self(0x88e5);
     /// The greatest length; what is above is a type (IEEE 802.3, 3.2.6).
@@ -96,11 +102,12 @@ pub const LINK_TYPES: &[(&str, &[u32])] = &[
     ),
     ("BSD loopback", &[LINKTYPE_NULL, LINKTYPE_LOOP]),
     (
-        "802.11, plain or behind radiotap, Prism or PPI",
+        "802.11, plain or behind radiotap, Prism, AVS or PPI",
         &[
             LINKTYPE_IEEE802_11,
             LINKTYPE_RADIOTAP,
             LINKTYPE_PRISM,
+            LINKTYPE_AVS,
             LINKTYPE_PPI,
         ],
     ),
@@ -117,7 +124,17 @@ pub const LINK_TYPES: &[(&str, &[u32])] = &[
     ("Cisco HDLC", &[LINKTYPE_C_HDLC, LINKTYPE_C_HDLC_WITH_DIR]),
     ("NFLOG", &[LINKTYPE_NFLOG]),
     ("PKTAP", &[LINKTYPE_PKTAP]),
-    ("OpenBSD's enc", &[LINKTYPE_ENC]),
+    ("OpenBSD's enc and pflog", &[LINKTYPE_ENC, LINKTYPE_PFLOG]),
+    (
+        "FDDI, Token Ring, ATM and Frame Relay",
+        &[
+            LINKTYPE_TOKEN_RING,
+            LINKTYPE_FDDI,
+            LINKTYPE_ATM_RFC1483,
+            LINKTYPE_FRAME_RELAY,
+        ],
+    ),
+    ("MPLS", &[LINKTYPE_MPLS]),
 ];
 
 /// More tags than any network stacks in one frame; a longer stack is an attack on the parser.
@@ -153,6 +170,7 @@ fn unusual_link<'a>(
         LINKTYPE_NULL => cooked::null(frame, u32::from_ne_bytes),
         LINKTYPE_LOOP => cooked::null(frame, u32::from_be_bytes),
         LINKTYPE_ENC => cooked::enc(frame),
+        LINKTYPE_PFLOG => cooked::pflog(frame),
         LINKTYPE_LINUX_SLL => cooked::sll(frame, layers),
         LINKTYPE_LINUX_SLL2 => cooked::sll2(frame, layers),
         LINKTYPE_NFLOG => cooked::nflog(frame),
@@ -172,11 +190,16 @@ fn unusual_link<'a>(
         }
         LINKTYPE_IEEE802_11 => wlan::frame(frame, layers),
         LINKTYPE_RADIOTAP => wlan::frame(wlan::behind_radiotap(frame)?, layers),
-        LINKTYPE_PRISM => wlan::frame(wlan::behind_prism(frame)?, layers),
+        LINKTYPE_PRISM | LINKTYPE_AVS => wlan::frame(wlan::behind_prism(frame)?, layers),
         LINKTYPE_PPI => {
             let (link_type, frame) = wlan::behind_ppi(frame)?;
             nested_link(link_type, frame, layers)
         }
+        LINKTYPE_TOKEN_RING => ring::token_ring(frame, layers),
+        LINKTYPE_FDDI => ring::fddi(frame, layers),
+        LINKTYPE_ATM_RFC1483 => ring::atm(frame, layers),
+        LINKTYPE_FRAME_RELAY => ring::frame_relay(frame, layers),
+        LINKTYPE_MPLS => mpls::labels(frame, layers),
         _ => Err(Undecoded::LinkType),
     }
 }
@@ -284,7 +307,7 @@ fn unusual<'a>(
             Err(Undecoded::LinkEncrypted)
         }
         _ if ether_type.is_length() => llc::header(payload, layers),
-        _ => Err(Undecoded::NotIp),
+        _ => fabric::header(ether_type, payload, layers).unwrap_or(Err(Undecoded::NotIp)),
     }
 }
 
@@ -304,23 +327,30 @@ pub(crate) fn raw(packet: &[u8]) -> Result<Link<'_>, Undecoded> {
 
 const LINKTYPE_NULL: u32 = 0;
 const LINKTYPE_ETHERNET: u32 = 1;
+const LINKTYPE_TOKEN_RING: u32 = 6;
 const LINKTYPE_PPP: u32 = 9;
+const LINKTYPE_FDDI: u32 = 10;
 const LINKTYPE_RAW_BSD: u32 = 12;
 const LINKTYPE_RAW_OPENBSD: u32 = 14;
 const LINKTYPE_PPP_HDLC: u32 = 50;
 const LINKTYPE_PPP_ETHER: u32 = 51;
+const LINKTYPE_ATM_RFC1483: u32 = 100;
 const LINKTYPE_RAW: u32 = 101;
 const LINKTYPE_C_HDLC: u32 = 104;
 const LINKTYPE_IEEE802_11: u32 = 105;
+const LINKTYPE_FRAME_RELAY: u32 = 107;
 const LINKTYPE_LOOP: u32 = 108;
 const LINKTYPE_ENC: u32 = 109;
 const LINKTYPE_LINUX_SLL: u32 = 113;
+const LINKTYPE_PFLOG: u32 = 117;
 const LINKTYPE_PRISM: u32 = 119;
 const LINKTYPE_RADIOTAP: u32 = 127;
+const LINKTYPE_AVS: u32 = 163;
 const LINKTYPE_PPP_PPPD: u32 = 166;
 const LINKTYPE_PPI: u32 = 192;
 const LINKTYPE_PPP_WITH_DIR: u32 = 204;
 const LINKTYPE_C_HDLC_WITH_DIR: u32 = 205;
+const LINKTYPE_MPLS: u32 = 219;
 const LINKTYPE_IPV4: u32 = 228;
 const LINKTYPE_IPV6: u32 = 229;
 const LINKTYPE_NFLOG: u32 = 239;

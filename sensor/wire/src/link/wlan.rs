@@ -1,8 +1,8 @@
 //! 802.11 data frames (IEEE 802.11, 9.3.2) in clear, and the headers that captures put before them: radiotap
 //! (radiotap.org), PPI (CACE, version 1), Prism.
 //!
-//! Management and control frames are no IP; protected frames cannot be read; an aggregate (A-MSDU) would be several
-//! packets in one and is left out.
+//! Management and control frames are no IP; protected frames cannot be read; of an aggregate (A-MSDU) the first
+//! packet is read, as a frame has one here.
 
 use super::llc::{self, SNAP};
 use super::{Encapsulations, Layers, Link, Undecoded};
@@ -50,11 +50,10 @@ fn controlled<'a>(
     if flags & TO_AND_FROM == TO_AND_FROM {
         length += 6;
     }
+    let mut aggregate = false;
     if kind & QOS != 0 {
         let control = octets.get(length).ok_or(Undecoded::LinkCut)?;
-        if control & AGGREGATE != 0 {
-            return Err(Undecoded::NotIp);
-        }
+        aggregate = control & AGGREGATE != 0;
         length += 2;
         if flags & ORDER != 0 {
             length += 4;
@@ -67,7 +66,20 @@ fn controlled<'a>(
         _ => body,
     };
     layers.enter(Encapsulations::WLAN)?;
+    if aggregate {
+        return first_of(body, layers);
+    }
     llc::header(body, layers)
+}
+
+/// The first packet of an aggregate: two addresses, length, LLC header.
+fn first_of<'a>(octets: &'a [u8], layers: &mut Layers) -> Result<Link<'a>, Undecoded> {
+    let mut reader = Reader::new(octets);
+    reader.take(12).ok_or(Undecoded::LinkCut)?;
+    let length = usize::from(reader.u16_be().ok_or(Undecoded::LinkCut)?);
+    let rest = reader.rest();
+    // A snaplen may have cut it.
+    llc::header(rest.get(..length).unwrap_or(rest), layers)
 }
 
 /// Radiotap: version 0, padding, length (least significant octet first), then fields that are of no use here.
@@ -146,6 +158,10 @@ mod tests {
             ([0x88, 0x02], &[0, 0]),             // quality of service
             ([0x88, 0x82], &[0, 0, 1, 2, 3, 4]), // and HT control
             ([0x88, 0x02], &[0, 0, 0, 0]),       // padded by the driver
+            (
+                [0x88, 0x02], // an aggregate, and a packet of 9 octets in it
+                &[0x80, 0, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 0, 9],
+            ),
         ] {
             assert_eq!(
                 read(&[&control, &duration, &ADDRESSES, &sequence, more, &IP]),

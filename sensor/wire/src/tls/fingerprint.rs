@@ -1,7 +1,5 @@
 //! JA3 (`salesforce/ja3`) and JA4 (`FoxIO-LLC/ja4`, the client's part).
 
-use std::fmt::{self, Write};
-
 use md5::Md5;
 use sha2::{Digest, Sha256};
 
@@ -23,17 +21,17 @@ impl ClientHello<'_> {
     /// the order of the wire, GREASE is left out, an empty list is an empty field.
     #[must_use]
     pub fn ja3(&self) -> String {
-        let mut hash = Hash(Md5::new());
-        // The writes cannot fail: `Hash` takes everything.
-        let _ = write!(hash, "{},", self.version.0);
-        let _ = joined(&mut hash, self.ciphers.iter().map(|cipher| cipher.0));
-        let _ = hash.write_str(",");
-        let _ = joined(&mut hash, self.extensions.iter().map(|e| e.kind.0));
-        let _ = hash.write_str(",");
-        let _ = joined(&mut hash, self.groups());
-        let _ = hash.write_str(",");
-        let _ = joined(&mut hash, self.point_formats().map(u16::from));
-        format!("{:x}", hash.0.finalize())
+        let mut text = Text::<Md5>::default();
+        text.decimal(self.version.0);
+        text.push(b',');
+        text.joined(self.ciphers.iter().map(|cipher| cipher.0));
+        text.push(b',');
+        text.joined(self.extensions.iter().map(|e| e.kind.0));
+        text.push(b',');
+        text.joined(self.groups());
+        text.push(b',');
+        text.joined(self.point_formats().map(u16::from));
+        text.digest(32)
     }
 
     /// JA4, for example `t13d1516h2_8daaf6152771_02713d6af862`.
@@ -66,12 +64,10 @@ impl ClientHello<'_> {
         text.push_str(version_mark(self.ja4_version(transport)));
         let named = self.extension(ExtensionType::SERVER_NAME).is_some();
         text.push(if named { 'd' } else { 'i' });
-        let _ = write!(
-            text,
-            "{:02}{:02}",
-            ciphers.len().min(99),
-            extension_count.min(99)
-        );
+        for count in [ciphers.len(), extension_count] {
+            let count = u32::try_from(count.min(99)).unwrap_or(99);
+            text.extend([count / 10, count % 10].map(decimal_digit));
+        }
         text.extend(alpn_mark(self.alpn().next().unwrap_or_default()));
         text.push('_');
         text.push_str(&hash_of(&ciphers, None));
@@ -122,6 +118,10 @@ fn alpn_mark(protocol: &[u8]) -> [char; 2] {
     }
 }
 
+fn decimal_digit(value: u32) -> char {
+    char::from_digit(value, 10).unwrap_or('0')
+}
+
 fn hex_digit(value: u8) -> char {
     char::from_digit(u32::from(value), 16).unwrap_or('0')
 }
@@ -132,42 +132,94 @@ fn hash_of(sorted: &[u16], signatures_of: Option<&ClientHello<'_>>) -> String {
     if sorted.is_empty() {
         return "000000000000".to_owned();
     }
-    let mut hash = Hash(Sha256::new());
-    for (place, value) in sorted.iter().enumerate() {
-        let comma = if place == 0 { "" } else { "," };
-        let _ = write!(hash, "{comma}{value:04x}");
+    let mut text = Text::<Sha256>::default();
+    for (place, &value) in sorted.iter().enumerate() {
+        if place > 0 {
+            text.push(b',');
+        }
+        text.hexadecimal(value);
     }
     if let Some(hello) = signatures_of {
-        let mut mark = '_';
+        let mut mark = b'_';
         for algorithm in hello.signature_algorithms() {
             if !is_grease(algorithm) {
-                let _ = write!(hash, "{mark}{algorithm:04x}");
-                mark = ',';
+                text.push(mark);
+                text.hexadecimal(algorithm);
+                mark = b',';
             }
         }
     }
-    let mut text = format!("{:x}", hash.0.finalize());
-    text.truncate(12);
-    text
+    text.digest(12)
 }
 
-/// Writes the numbers without GREASE, joined by `-`.
-fn joined(out: &mut impl Write, numbers: impl Iterator<Item = u16>) -> fmt::Result {
-    let mut dash = "";
-    for number in numbers.filter(|&number| !is_grease(number)) {
-        write!(out, "{dash}{number}")?;
-        dash = "-";
+/// Text that is hashed while it is written: a hello of 64 KiB needs no text of its own. Every hello has two of them, so
+/// numbers are not formatted by way of [`std::fmt`], which takes longer than the hash.
+struct Text<D> {
+    hash: D,
+    /// Not hashed yet: as much as a hash takes at a time, or twice that.
+    waiting: [u8; 128],
+    length: usize,
+}
+
+impl<D: Digest> Default for Text<D> {
+    fn default() -> Self {
+        Self {
+            hash: D::new(),
+            waiting: [0; 128],
+            length: 0,
+        }
     }
-    Ok(())
 }
 
-/// Text goes into the hash as it is written: a hello of 64 KiB needs no text of its own.
-struct Hash<D>(D);
+impl<D: Digest> Text<D> {
+    fn push(&mut self, octet: u8) {
+        if self.length == self.waiting.len() {
+            self.hash.update(self.waiting);
+            self.length = 0;
+        }
+        if let Some(place) = self.waiting.get_mut(self.length) {
+            *place = octet;
+            self.length += 1;
+        }
+    }
 
-impl<D: Digest> Write for Hash<D> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.0.update(text);
-        Ok(())
+    fn decimal(&mut self, number: u16) {
+        let leading = [10_000, 1000, 100, 10].into_iter();
+        for power in leading.skip_while(|&power| power > number) {
+            self.push(b'0' + (number / power % 10) as u8);
+        }
+        self.push(b'0' + (number % 10) as u8);
+    }
+
+    /// Four digits.
+    fn hexadecimal(&mut self, number: u16) {
+        for octet in number.to_be_bytes() {
+            for digit in [octet >> 4, octet & 0x0f] {
+                self.push(hex_digit(digit) as u8);
+            }
+        }
+    }
+
+    /// The numbers without GREASE, joined by `-`.
+    fn joined(&mut self, numbers: impl Iterator<Item = u16>) {
+        for (place, number) in numbers.filter(|&number| !is_grease(number)).enumerate() {
+            if place > 0 {
+                self.push(b'-');
+            }
+            self.decimal(number);
+        }
+    }
+
+    /// The first hexadecimal digits of the hash.
+    fn digest(mut self, digits: usize) -> String {
+        self.hash
+            .update(self.waiting.get(..self.length).unwrap_or_default());
+        let hash = self.hash.finalize();
+        hash.iter()
+            .flat_map(|&octet| [octet >> 4, octet & 0x0f])
+            .map(hex_digit)
+            .take(digits)
+            .collect()
     }
 }
 

@@ -112,22 +112,22 @@ pub fn opening(input: &[u8]) -> Step<HandshakeType> {
 #[must_use]
 pub fn embedded(segment: &[u8]) -> Option<usize> {
     let before = segment.get(..MAX_BEFORE).unwrap_or(segment);
-    let mark = ContentType::HANDSHAKE.0;
-    let mut places = before.iter().enumerate().skip(1);
-    places
-        .find(|&(place, &octet)| {
-            octet == mark
-                && segment
-                    .get(place..)
-                    .is_some_and(|rest| is_hello(rest).is_some())
+    memchr::memchr_iter(ContentType::HANDSHAKE.0, before.get(1..)?)
+        .map(|place| place + 1)
+        .find(|&place| {
+            segment
+                .get(place..)
+                .is_some_and(|rest| is_hello(rest).is_some())
         })
-        .map(|(place, _)| place)
 }
 
 /// A ClientHello whose start is whole up to its cipher suites, the only message of its first record or cut over several.
 fn is_hello(input: &[u8]) -> Option<()> {
     let mut reader = Reader::new(input);
     let (kind, version) = (reader.u8()?, reader.u16_be()?);
+    if kind != ContentType::HANDSHAKE.0 || !matches!(version, 0x0300..=0x0303) {
+        return None;
+    }
     let record = usize::from(reader.u16_be()?);
     let (message, length) = (reader.u8()?, usize::try_from(reader.u24_be()?).ok()?);
     let hello = reader.u16_be()?;
@@ -136,9 +136,7 @@ fn is_hello(input: &[u8]) -> Option<()> {
     reader.take(session_id)?;
     let ciphers = usize::from(reader.u16_be()?);
     let rest = HELLO_LEAST + session_id + ciphers;
-    let fits = kind == ContentType::HANDSHAKE.0
-        && matches!(version, 0x0300..=0x0303)
-        && HandshakeType(message) == HandshakeType::CLIENT_HELLO
+    let fits = HandshakeType(message) == HandshakeType::CLIENT_HELLO
         && record == length + 4
         && matches!(hello, 0x0300..=0x0303)
         && matches!(session_id, 0 | 32)

@@ -234,6 +234,85 @@ fn a_port_alone_proves_nothing() {
     }
 }
 
+/// The same with the checksum that [`four`] leaves out.
+fn summed(mut packet: Vec<u8>) -> Vec<u8> {
+    let words = packet[..20].chunks(2);
+    let sum: u32 = words
+        .map(|pair| u32::from(pair[0]) << 8 | u32::from(pair[1]))
+        .sum();
+    let folded = (sum & 0xffff) + (sum >> 16);
+    packet[10..12].copy_from_slice(&(!folded as u16).to_be_bytes());
+    packet
+}
+
+#[test]
+fn finds_a_tunnel_on_a_port_that_somebody_chose() {
+    let inner = udp((4000, 9), &[7; 40]);
+    for packet in [summed(four(17, &inner)), six(17, &inner)] {
+        let frame = wrap::frame(&packet);
+        let tagged = [&frame[..12], &[0x81, 0x00, 0x00, 0x07], &frame[12..]].concat();
+        let ether_type = &frame[12..14];
+        let length = (packet.len() as u16).to_be_bytes();
+        for (name, payload) in [
+            ("vxlan", [&[8, 0, 0, 0, 0, 0, 0x2a, 0], &frame[..]].concat()),
+            (
+                "vxlan",
+                [&[8, 0, 0, 0, 0, 0, 0x2a, 0], &tagged[..]].concat(),
+            ),
+            (
+                "geneve",
+                [&[0, 0, 0x65, 0x58, 0, 0, 7, 0], &frame[..]].concat(),
+            ),
+            (
+                "geneve",
+                [&[1, 0], ether_type, &[0, 0, 7, 0, 1, 2, 3, 4], &packet].concat(),
+            ),
+            (
+                "gtp",
+                [&[0x30, 0xff], &length[..], &[0, 0, 0, 1], &packet].concat(),
+            ),
+        ] {
+            let outer = datagram(53, &payload);
+            let here = unwrap(&outer);
+            assert_eq!(here.ip.payload, inner, "{name}");
+            assert!(met(&here.layers).contains(&name), "{name}");
+            // What follows the packet is not the tunnel's.
+            let longer = datagram(53, &[&payload[..], b"x"].concat());
+            assert_eq!(unwrap(&longer).layers, Layers::default(), "{name}");
+        }
+    }
+    let short = summed(four(17, &udp((4000, 9), b"x")));
+    let mut padded = wrap::frame(&short);
+    padded.resize(60, 0);
+    let outer = datagram(53, &[&[8, 0, 0, 0, 0, 0, 1, 0], &padded[..]].concat());
+    assert_eq!(met(&unwrap(&outer).layers), ["vxlan"]);
+}
+
+#[test]
+fn on_such_a_port_a_packet_has_to_be_whole_and_right() {
+    let inner = four(17, &udp((4000, 9), &[7; 40]));
+    let arp = [&[0xff; 6][..], &[2; 6], &[0x08, 0x06], &[0; 28]].concat();
+    for (what, payload) in [
+        (
+            "a wrong checksum",
+            [&[8, 0, 0, 0, 0, 0, 1, 0], &wrap::frame(&inner)[..]].concat(),
+        ),
+        ("ARP", [&[8, 0, 0, 0, 0, 0, 1, 0], &arp[..]].concat()),
+        ("nothing", vec![8, 0, 0, 0, 0, 0, 1, 0]),
+        (
+            "options beyond the end",
+            vec![0x3f, 0, 0x65, 0x58, 0, 0, 1, 0],
+        ),
+        (
+            "a query",
+            b"\x08\0\0\0\0\x01\0\0\0\0\0\0\x01x\0\0\x01\0\x01".to_vec(),
+        ),
+    ] {
+        let outer = datagram(53, &payload);
+        assert_eq!(unwrap(&outer).layers, Layers::default(), "{what}");
+    }
+}
+
 #[test]
 fn goes_on_behind_a_packet_that_was_put_together() {
     let inner = four(17, &udp((4000, 9), b"payload"));

@@ -345,6 +345,59 @@ pub(super) const WRAPPERS: &[Wrapper] = &[
         &["capwap"],
     ),
     by(
+        "GRE of an Aruba access point",
+        |inner| {
+            let header = [
+                &[0, 0, 0x82, 0x10][..], // the second virtual access point
+                &[0x08, 0x01],           // data to the access point
+                &[0; 22],
+                &[0xaa, 0xaa, 0x03, 0, 0, 0],
+                &ether_type(inner),
+            ];
+            four(47, &[&header.concat(), inner].concat())
+        },
+        &["gre", "wlan", "llc"],
+    ),
+    by(
+        "a service header in VXLAN's generic extension",
+        |inner| {
+            let next = if is_four(inner) { 1 } else { 2 };
+            let header = [
+                &[0x0c, 0, 0, 4, 0, 0, 7, 0][..], // network 7, a service header follows
+                &[0x0f, 0xc2, 0x02, next, 0, 0, 1, 9], // 2 words, path 1, place 9
+            ];
+            datagram(4790, &[&header.concat(), inner].concat())
+        },
+        &["vxlan", "nsh"],
+    ),
+    by(
+        "AYIYA",
+        |inner| {
+            let next = if is_four(inner) { 4 } else { 41 };
+            let header = [
+                &[0x44, 0x52, 0x11, next][..], // identity of 16, signature of 20 octets, SHA-1, shared secret, forward
+                &[0x4f, 0x67, 0x1c, 0x00],     // time
+                &[0x20; 16],
+                &[0x5a; 20],
+            ];
+            datagram(5072, &[&header.concat(), inner].concat())
+        },
+        &["ayiya"],
+    ),
+    by(
+        "TZSP",
+        |inner| {
+            let header = [
+                &[1, 0, 0, 1][..],   // version, received, Ethernet
+                &[0, 0x0a, 1, 0xc0], // padding, signal of one octet
+                &[0x12, 1, 6, 1],    // channel 6, end
+            ];
+            let frame = frame(inner);
+            datagram(37_008, &[&header.concat(), &frame[..]].concat())
+        },
+        &["tzsp"],
+    ),
+    by(
         "CAPWAP with an 802.11 frame",
         |inner| {
             let header = [
