@@ -233,3 +233,65 @@ connect_rdp() {
     save "$FILE"
     expect 'tcp.dstport == 3128 && tcp.payload contains "CONNECT 10.20.0.31:3389"'
 }
+
+# ---------------------------------------------------------------- PROXY protocol
+
+# behind_haproxy PORT BACKEND SEND: HAProxy at 10.20.0.8:PORT tells HAProxy at 10.20.0.11:PORT of its client (SEND is
+# send-proxy or send-proxy-v2), and that one hands the stream to 127.0.0.1:BACKEND of its own host.
+behind_haproxy() {
+    deb haproxy
+    local side
+    for side in edge inner; do
+        {
+            printf 'defaults\n  mode tcp\n  timeout connect 5s\n  timeout client 60s\n  timeout server 60s\n'
+            if [[ $side == edge ]]; then printf 'listen edge\n  bind 10.20.0.8:%s\n  server one 10.20.0.11:%s %s\n' "$1" "$1" "$3"
+            else printf 'listen inner\n  bind 10.20.0.11:%s accept-proxy\n  server one 127.0.0.1:%s\n' "$1" "$2"; fi
+        } >"$TMP/$side.cfg"
+    done
+    start web01 haproxy -db -f "$TMP/inner.cfg"
+    listening web01 "$1"
+    start proxy haproxy -db -f "$TMP/edge.cfg"
+    listening proxy "$1"
+}
+
+scenario proxy/vnc-behind-proxy-protocol proxy_protocol_vnc proxy/vnc-behind-proxy-protocol.pcapng \
+    'TigerVNC viewer 10.20.0.21 reaches Xvnc on 10.20.0.11 through two HAProxy, 10.20.0.8:5900 and 10.20.0.11:5900, which speak the PROXY protocol, version 2: RFB is seen plain from the viewer and behind the header of the proxy.' \
+    vnc.session
+proxy_protocol_vnc() {
+    proxy_lab
+    deb tigervnc-standalone-server tigervnc-viewer x11-apps
+    host web01 10.20.0.11
+    viewer_display
+    printf 'secret12\n' | tigervncpasswd -f >"$TMP/right"
+    tigervnc web01 5901 -SecurityTypes VncAuth
+    behind_haproxy 5900 5901 send-proxy-v2
+    capture
+    start pc21 xtigervncviewer -ReconnectOnError=0 -AlertOnFatalError=0 -passwd "$TMP/right" 10.20.0.8::5900
+    sleep 3
+    stop
+    capture_end
+    save "$FILE"
+    expect 'tcp.dstport == 5900 && ip.dst == 10.20.0.11 && tcp.payload[0:12] == 0d:0a:0d:0a:00:0d:0a:51:55:49:54:0a'
+}
+
+scenario proxy/ssh-behind-proxy-protocol proxy_protocol_ssh proxy/ssh-behind-proxy-protocol.pcapng \
+    'OpenSSH client 203.0.113.9 reaches OpenSSH on 10.20.0.11 through two HAProxy, 10.20.0.8:2222 and 10.20.0.11:2222, which speak the PROXY protocol, version 1.' \
+    ssh.odd_port ssh.session
+proxy_protocol_ssh() {
+    proxy_lab
+    deb openssh-client openssh-server
+    host web01 10.20.0.11
+    host stranger 203.0.113.9
+    account alice secret12
+    ssh-keygen -q -t ed25519 -N '' -C '' -f "$TMP/key"
+    cp "$TMP/key.pub" "$TMP/authorized_keys"
+    chmod 644 "$TMP/authorized_keys"
+    ssh_server web01 22
+    behind_haproxy 2222 22 send-proxy
+    capture
+    quietly 8 stranger ssh -F none -i "$TMP/key" -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null \
+        -p 2222 alice@10.20.0.8 'ls /usr; sleep 1'
+    capture_end
+    save "$FILE"
+    expect 'tcp.dstport == 2222 && tcp.payload contains "PROXY TCP4 203.0.113.9 10.20.0.8"'
+}

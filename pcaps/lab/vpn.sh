@@ -438,3 +438,25 @@ tor() {
     save "$FILE"
     expect 'tls.handshake.extensions_server_name matches "^www[.][a-z2-7]{8,20}[.]com$"'
 }
+
+# ---------------------------------------------------------------- n2n
+
+scenario vpn/n2n-1 n2n vpn/n2n-1.pcapng \
+    'n2n 1.3: the edge on 10.20.0.21 registers with the supernode 198.51.100.70:7654, and pings the edge on 10.20.0.22 through it.' \
+    vpn.n2n
+n2n() {
+    vpn_lab
+    deb n2n
+    host pc22 10.20.0.22
+    start gate supernode -l 7654 -f
+    sleep 1
+    capture
+    start pc21 edge -f -d n2na -a 10.99.0.1 -c sales -k secret12 -l 198.51.100.70:7654 -m 02:00:00:63:00:01
+    start pc22 edge -f -d n2nb -a 10.99.0.2 -c sales -k secret12 -l 198.51.100.70:7654 -m 02:00:00:63:00:02
+    sleep 3
+    quietly 5 pc21 ping -c 3 -i 0.5 10.99.0.2
+    run_for 2
+    capture_end
+    save "$FILE"
+    expect 'udp.dstport == 7654 && udp.payload contains "sales"'
+}
