@@ -160,6 +160,9 @@ impl Reason {
     }
 }
 
+/// From here on systems choose the port of who opens a connection: Linux from 32768, Windows and RFC 6335 from 49152.
+const LOWEST_EPHEMERAL: u16 = 32768;
+
 /// Client and server of a protocol in a flow, and who opened it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Roles {
@@ -167,6 +170,9 @@ pub(crate) struct Roles {
     pub(crate) server: Endpoint,
     /// Whether the server opened the flow.
     pub(crate) reverse: bool,
+    /// Whether it may be reversed though nobody saw it opened: the server has a port that systems choose for who calls,
+    /// and the client a lower one. Then nothing is said of an open port.
+    unclear: bool,
     /// The direction from who opened the flow.
     pub(crate) direction: Direction,
 }
@@ -177,6 +183,9 @@ impl Roles {
     pub(crate) fn new(flow: &FlowRef, client: Side, home: &HomeNetworks) -> Self {
         let reverse = client == Side::Responder && flow.oriented == Oriented::Syn;
         let (client, server) = (flow.endpoint(client), flow.endpoint(client.other()));
+        let unclear = flow.oriented == Oriented::Guessed
+            && server.port >= LOWEST_EPHEMERAL
+            && client.port < server.port;
         let (from, to) = if reverse {
             (server, client)
         } else {
@@ -186,17 +195,24 @@ impl Roles {
             client,
             server,
             reverse,
+            unclear,
             direction: home.direction(from.ip, to.ip),
         }
     }
 
-    /// The port that the flow was opened to.
-    pub(crate) fn opened_port(&self) -> u16 {
-        if self.reverse {
+    /// The port that the flow was opened to, where that is known.
+    pub(crate) fn opened_port(&self) -> Option<u16> {
+        let port = if self.reverse {
             self.client.port
         } else {
             self.server.port
-        }
+        };
+        (!self.unclear).then_some(port)
+    }
+
+    /// Whether a server inside was reached from the internet.
+    pub(crate) fn is_exposed(&self) -> bool {
+        self.direction == Direction::Inbound && !self.reverse && !self.unclear
     }
 
     /// The victim of a remote-control session: the server of an inbound or internal one, the originator of an outbound or

@@ -114,7 +114,7 @@ impl Detection for Rdp {
                 let roles = Roles::new(&fact.flow, udp.client, around.home);
                 let kind = if udp.answered { &UDP_ANSWERED } else { &UDP };
                 found.push(udp_finding(kind, fact, udp, &roles));
-                if udp.answered && roles.direction == Direction::Inbound && !roles.reverse {
+                if udp.answered && roles.is_exposed() {
                     found.push(udp_finding(&EXPOSED, fact, udp, &roles));
                 }
             }
@@ -142,7 +142,7 @@ fn unseen() -> observation::Rdp {
 /// What a Connection Confirm shows.
 fn kinds(rdp: &observation::Rdp, roles: &Roles) -> Vec<&'static Kind> {
     let mut kinds = Vec::new();
-    if roles.direction == Direction::Inbound && !roles.reverse {
+    if roles.is_exposed() {
         kinds.push(&EXPOSED);
     }
     // One that nobody answered cannot be told from one whose answer went another way.
@@ -155,7 +155,7 @@ fn kinds(rdp: &observation::Rdp, roles: &Roles) -> Vec<&'static Kind> {
     if roles.direction == Direction::Outbound {
         kinds.push(&OUTBOUND);
     }
-    if roles.opened_port() != PORT {
+    if roles.opened_port().is_some_and(|port| port != PORT) {
         kinds.push(&ODD_PORT);
     }
     kinds
@@ -260,8 +260,8 @@ fn reasons(kind: &Kind, rdp: &observation::Rdp, roles: &Roles) -> Vec<Reason> {
             "by the sizes of CredSSP's records",
         ));
     }
-    if kind.id == ODD_PORT.id {
-        reasons.push(Reason::new("flow.resp_p", roles.opened_port(), "not 3389"));
+    if let Some(port) = roles.opened_port().filter(|_| kind.id == ODD_PORT.id) {
+        reasons.push(Reason::new("flow.resp_p", port, "not 3389"));
     }
     if roles.reverse {
         reasons.push(Reason::new(

@@ -55,7 +55,7 @@ impl Detection for Ssh {
             found.push(finding(&REVERSE, fact, ssh, &roles));
         }
         // A carrier's port is not SSH's.
-        if roles.opened_port() != PORT && ssh.carrier == "tcp" {
+        if roles.opened_port().is_some_and(|port| port != PORT) && ssh.carrier == "tcp" {
             found.push(finding(&ODD_PORT, fact, ssh, &roles));
         }
     }
@@ -87,8 +87,8 @@ fn reasons(kind: &Kind, ssh: &observation::Ssh, roles: &Roles) -> Vec<Reason> {
         ("begun", "the capture does not show its end")
     };
     reasons.push(Reason::new("ssh.key_exchange", observed, because));
-    if kind.id == ODD_PORT.id {
-        reasons.push(Reason::new("flow.resp_p", roles.opened_port(), "not 22"));
+    if let Some(port) = roles.opened_port().filter(|_| kind.id == ODD_PORT.id) {
+        reasons.push(Reason::new("flow.resp_p", port, "not 22"));
     }
     if roles.reverse {
         reasons.push(Reason::new(

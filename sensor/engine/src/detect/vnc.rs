@@ -123,16 +123,17 @@ fn kinds(rfb: &Rfb, roles: &Roles) -> Vec<&'static Kind> {
     if rfb.end == RfbEnd::Session && rfb.no_auth {
         kinds.push(&NO_AUTH);
     }
-    match (roles.direction, roles.reverse) {
-        (_, true) => kinds.push(&REVERSE),
-        (Direction::Inbound, false) => kinds.push(&EXPOSED),
-        _ => {}
+    if roles.reverse {
+        kinds.push(&REVERSE);
+    } else if roles.is_exposed() {
+        kinds.push(&EXPOSED);
     }
     if roles.direction == Direction::Outbound {
         kinds.push(&OUTBOUND);
     }
     let usual = if roles.reverse { REVERSE_PORTS } else { PORTS };
-    if !usual.contains(&roles.opened_port()) && rfb.carrier == "tcp" {
+    let is_odd = |port| !usual.contains(&port);
+    if roles.opened_port().is_some_and(is_odd) && rfb.carrier == "tcp" {
         kinds.push(&ODD_PORT);
     }
     kinds
@@ -218,13 +219,13 @@ fn reasons(kind: &Kind, rfb: &Rfb, roles: &Roles) -> Vec<Reason> {
             "the desktop that was shown",
         ));
     }
-    if kind.id == ODD_PORT.id {
+    if let Some(port) = roles.opened_port().filter(|_| kind.id == ODD_PORT.id) {
         let because = if roles.reverse {
             "not 5500 to 5599"
         } else {
             "not 5900 to 5999"
         };
-        reasons.push(Reason::new("flow.resp_p", roles.opened_port(), because));
+        reasons.push(Reason::new("flow.resp_p", port, because));
     }
     if roles.reverse {
         reasons.push(Reason::new(
