@@ -55,7 +55,9 @@ fn told(said: &Said) -> BTreeSet<String> {
     let records = lines.filter_map(|line| serde_json::from_str::<Value>(line).ok());
     records
         .filter_map(|record| {
-            let what = record["detection"].as_str().or(record["protocol"].as_str());
+            let what = record["detection"]
+                .as_str()
+                .or_else(|| record["protocol"].as_str());
             what.map(str::to_owned)
         })
         .collect()
