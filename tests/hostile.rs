@@ -17,9 +17,10 @@ use std::time::{Duration, Instant};
 use terrier_engine::Limits;
 
 use crate::support::capture::{Frame, frames};
+use crate::support::random::Random;
 use crate::support::{self, assert_none, manifest};
 use engine::run;
-use mutate::{Random, mutate};
+use mutate::mutate;
 
 #[test]
 fn changed_captures_do_no_harm_and_tell_the_same_with_any_number_of_workers() {

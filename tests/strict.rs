@@ -9,6 +9,7 @@ mod lookalikes;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::support::capture::{Frame, frames, pcap};
+use crate::support::random::Random;
 use crate::support::segments::{Ends, datagram, ends, segment};
 use crate::support::{READ, assert_none, corpus, manifest, of_kind, run_with_input};
 use lookalikes::{LOOKALIKES, Lookalike, Over};
@@ -22,7 +23,7 @@ fn chance_is_no_tool() {
             let messages = (0..count)
                 .map(|_| {
                     let length = flows.chance.length();
-                    (flows.chance.is(2), flows.chance.octets(length))
+                    (flows.chance.one_in(2), flows.chance.octets(length))
                 })
                 .collect();
             flows.add("chance", over, messages);
@@ -157,7 +158,7 @@ fn conversations(frames: &[Frame]) -> Vec<(Over, Messages)> {
 
 /// Flows in one capture, each with an address of its own inside.
 struct Flows {
-    chance: Chance,
+    chance: Random,
     frames: Vec<Frame>,
     names: Vec<String>,
     wrong: BTreeMap<String, u64>,
@@ -166,7 +167,7 @@ struct Flows {
 impl Flows {
     fn new(seed: u64) -> Self {
         Self {
-            chance: Chance(seed),
+            chance: Random(seed),
             frames: Vec::new(),
             names: Vec::new(),
             wrong: BTreeMap::new(),
@@ -177,7 +178,7 @@ impl Flows {
     fn add(&mut self, name: &str, over: Over, messages: Messages) {
         let nth = self.names.len() as u32;
         self.names.push(name.to_owned());
-        let server_port = if self.chance.is(2) {
+        let server_port = if self.chance.one_in(2) {
             PORTS[self.chance.below(PORTS.len())]
         } else {
             1024 + self.chance.below(60_000) as u16
@@ -259,39 +260,12 @@ impl Flows {
     }
 }
 
-/// Numbers that look random, the same in each run (SplitMix64).
-pub(crate) struct Chance(u64);
-
-impl Chance {
-    pub(crate) fn number(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    pub(crate) fn below(&mut self, bound: usize) -> usize {
-        (self.number() % bound.max(1) as u64) as usize
-    }
-
-    /// Once in so many times.
-    pub(crate) fn is(&mut self, times: usize) -> bool {
-        self.below(times) == 0
-    }
-
-    pub(crate) fn octet(&mut self) -> u8 {
-        (self.number() >> 56) as u8
-    }
-
-    pub(crate) fn octets(&mut self, length: usize) -> Vec<u8> {
-        (0..length).map(|_| self.octet()).collect()
-    }
-
+/// What is drawn for a flow.
+impl Random {
     /// Of a message: some lengths that tools have are met more often.
     pub(crate) fn length(&mut self) -> usize {
         const LENGTHS: [usize; 12] = [1, 14, 32, 37, 38, 42, 54, 64, 92, 148, 1200, 1400];
-        if self.is(2) {
+        if self.one_in(2) {
             LENGTHS[self.below(LENGTHS.len())]
         } else {
             1 + self.below(600)

@@ -4,8 +4,8 @@
 use terrier_engine::Limits;
 
 use super::engine::{Engine, Said};
-use super::mutate::Random;
 use super::packets::Flow;
+use crate::support::random::Random;
 
 /// What the flows of one storm say: 0 is the client.
 type Script = Vec<(usize, Vec<u8>)>;
@@ -91,6 +91,84 @@ fn windows_of_compressed_web_sockets_are_bounded() {
         (1, vec![0x00, 0x00]),
     ];
     assert_bounded(&storm(&script, Tcp(80)), 40_000);
+}
+
+#[test]
+fn messages_of_web_sockets_that_never_end_are_bounded() {
+    let upgrade = b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n";
+    let granted =
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n";
+    let mut script = vec![(0, upgrade.to_vec()), (1, granted.to_vec())];
+    // The greeting of RFB, octet by octet: the first fragment and then continuations, none of them the last.
+    let greeting = b"RFB 003.008".iter().chain(std::iter::repeat(&b'0'));
+    for (place, &octet) in greeting.take(200).enumerate() {
+        script.push((1, vec![if place == 0 { 0x02 } else { 0x00 }, 1, octet]));
+    }
+    assert_begun(&storm_of(&script, Tcp(80)), "websocket");
+}
+
+#[test]
+fn proxies_behind_proxies_without_end_are_bounded() {
+    let mut script = Script::new();
+    for level in 0..60 {
+        if level % 2 == 0 {
+            script.push((
+                0,
+                b"CONNECT a:1080 HTTP/1.1\r\nHost: a:1080\r\n\r\n".to_vec(),
+            ));
+            script.push((1, b"HTTP/1.1 200 OK\r\n\r\n".to_vec()));
+        } else {
+            script.push((0, vec![5, 1, 0]));
+            script.push((1, vec![5, 0]));
+            script.push((0, vec![5, 1, 0, 1, 192, 0, 2, 1, 0, 80]));
+            script.push((1, vec![5, 0, 0, 1, 192, 0, 2, 1, 0, 80]));
+        }
+    }
+    let said = storm_of(&script, Tcp(8080));
+    let begun = said.counters.sessions.values().sum::<u64>();
+    assert!(
+        begun >= u64::from(2 * FLOWS),
+        "{begun} sessions: what proxies carry was not read"
+    );
+    assert!(
+        begun <= u64::from(20 * FLOWS),
+        "{begun} sessions inside one another"
+    );
+}
+
+#[test]
+fn attributes_of_stun_are_bounded() {
+    // A binding request with 300 attributes that nobody knows, again and again with another transaction.
+    let script = (0..60_u8)
+        .map(|nth| {
+            let mut message = vec![0, 1, 0x04, 0xb0, 0x21, 0x12, 0xa4, 0x42];
+            message.extend([nth; 12]);
+            message.extend([0x7f, 0xff, 0, 0].repeat(300));
+            (0, message)
+        })
+        .collect();
+    assert_begun(&storm_of(&script, Udp(3478)), "stun");
+}
+
+#[test]
+fn fragments_of_ike_are_bounded() {
+    // IKE_AUTH in encrypted fragments (RFC 7383), 2 of 60,000 and so on: the first never comes.
+    let mut script = Script::new();
+    let head = |kind: u8, next: u8, id: u8, length: usize| {
+        let mut head = vec![0x11; 8];
+        head.extend(if id == 0 { [0; 8] } else { [0x22; 8] });
+        head.extend([next, 0x20, kind, 8, 0, 0, 0, id]);
+        head.extend((length as u32).to_be_bytes());
+        head
+    };
+    for nth in 2..60_u8 {
+        let mut message = head(35, 53, 1, 28 + 8 + 1000);
+        message.extend([0, 0, 0x03, 0xf0, 0, nth, 0xea, 0x60]);
+        message.extend([nth; 1000]);
+        script.push((0, message));
+    }
+    assert_begun(&storm_of(&script, Udp(500)), "ipsec");
 }
 
 #[test]
@@ -274,6 +352,17 @@ fn assert_bounded(said: &Said, each: usize) {
     );
     let left = said.counters.buffered_octets;
     assert_eq!(left, 0, "octets are counted that are gone");
+}
+
+/// The storm was taken for what it is meant to be.
+#[track_caller]
+fn assert_begun(said: &Said, protocol: &str) {
+    let sessions = &said.counters.sessions;
+    assert_eq!(
+        sessions.get(protocol),
+        Some(&u64::from(FLOWS)),
+        "{sessions:?}"
+    );
 }
 
 /// A frame of HTTP/2.

@@ -1,40 +1,19 @@
 //! Captures made hostile: each change is drawn from a number, so that a case can be repeated.
 
 use crate::support::capture::Frame;
+use crate::support::random::Random;
 use crate::support::segments::{self, Manner, Place};
 
-/// Numbers that only look random (SplitMix64).
-pub(super) struct Random(pub(super) u64);
-
-impl Random {
-    pub(super) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// Below `end`; 0 where that is 0.
-    pub(super) fn below(&mut self, end: usize) -> usize {
-        (self.next() % (end.max(1) as u64)) as usize
-    }
-
-    fn one_in(&mut self, n: usize) -> bool {
-        self.below(n) == 0
-    }
-
-    /// A value that limits are made of.
-    fn edge(&mut self) -> u8 {
-        match self.below(8) {
-            0 => 0,
-            1 => 1,
-            2 => 0x7f,
-            3 => 0x80,
-            4 => 0xfe,
-            5 => 0xff,
-            _ => self.next() as u8,
-        }
+/// A value that limits are made of.
+fn edge(random: &mut Random) -> u8 {
+    match random.below(8) {
+        0 => 0,
+        1 => 1,
+        2 => 0x7f,
+        3 => 0x80,
+        4 => 0xfe,
+        5 => 0xff,
+        _ => random.next() as u8,
     }
 }
 
@@ -70,7 +49,7 @@ const MUTATIONS: &[(&str, Mutation)] = &[
     }),
     ("runs", |frames, _, random| {
         for _ in 0..=random.below(6) {
-            let (at, length, fill) = (random.below(1500), random.below(64), random.edge());
+            let (at, length, fill) = (random.below(1500), random.below(64), edge(random));
             if let Some(frame) = any(frames, random) {
                 let end = frame.octets.len().min(at + length);
                 if let Some(run) = frame.octets.get_mut(at..end) {
@@ -82,7 +61,7 @@ const MUTATIONS: &[(&str, Mutation)] = &[
     ("payload octets", |frames, _, random| {
         for _ in 0..=random.below(30) {
             let within = [4, 16, 64, 1500][random.below(4)];
-            let (at, value) = (random.below(within), random.edge());
+            let (at, value) = (random.below(within), edge(random));
             if let Some(payload) = any_payload(frames, random)
                 && let Some(octet) = payload.get_mut(at)
             {
@@ -111,7 +90,7 @@ const MUTATIONS: &[(&str, Mutation)] = &[
     }),
     ("headers", |frames, _, random| {
         for _ in 0..=random.below(12) {
-            let (at, value) = (random.below(60), random.edge());
+            let (at, value) = (random.below(60), edge(random));
             if let Some(octet) = any(frames, random).and_then(|frame| frame.octets.get_mut(at)) {
                 *octet = value;
             }
@@ -299,7 +278,7 @@ const MUTATIONS: &[(&str, Mutation)] = &[
     ("giants", |frames, _, random| {
         // Segmentation offload: a total length of 0, and far more octets than a link carries.
         for _ in 0..=random.below(4) {
-            let (length, fill) = (random.below(60_000), random.edge());
+            let (length, fill) = (random.below(60_000), edge(random));
             let Some(frame) = any(frames, random) else {
                 return;
             };

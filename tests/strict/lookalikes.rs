@@ -1,7 +1,8 @@
 //! What other protocols send, as far as it resembles a tool: counters, lengths, kinds and texts at the places where tools
 //! have theirs. Not meant to be complete messages.
 
-use super::{Chance, Messages};
+use super::Messages;
+use crate::support::random::Random;
 
 /// What carries a flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,20 +26,20 @@ impl Over {
 pub(crate) struct Lookalike {
     pub(crate) name: &'static str,
     pub(crate) over: Over,
-    pub(crate) talk: fn(&mut Chance) -> Messages,
+    pub(crate) talk: fn(&mut Random) -> Messages,
 }
 
-const fn udp(name: &'static str, talk: fn(&mut Chance) -> Messages) -> Lookalike {
+const fn udp(name: &'static str, talk: fn(&mut Random) -> Messages) -> Lookalike {
     let over = Over::Udp;
     Lookalike { name, over, talk }
 }
 
-const fn tcp(name: &'static str, talk: fn(&mut Chance) -> Messages) -> Lookalike {
+const fn tcp(name: &'static str, talk: fn(&mut Random) -> Messages) -> Lookalike {
     let over = Over::Tcp;
     Lookalike { name, over, talk }
 }
 
-const fn icmp(name: &'static str, talk: fn(&mut Chance) -> Messages) -> Lookalike {
+const fn icmp(name: &'static str, talk: fn(&mut Random) -> Messages) -> Lookalike {
     let over = Over::Icmp;
     Lookalike { name, over, talk }
 }
@@ -239,7 +240,7 @@ pub(crate) const LOOKALIKES: &[Lookalike] = &[
     }),
     tcp("texts with a zero behind", |chance| {
         let count = 2 + chance.below(5);
-        let mut octets = if chance.is(2) {
+        let mut octets = if chance.one_in(2) {
             vec![0]
         } else {
             // With a port in front nobody can tell three texts from a request of rsh.
@@ -394,7 +395,7 @@ pub(crate) const LOOKALIKES: &[Lookalike] = &[
 ];
 
 /// Packets of both sides with a number of 16 bits, a clock, and a source.
-fn media(chance: &mut Chance, kind: &[u8]) -> Messages {
+fn media(chance: &mut Random, kind: &[u8]) -> Messages {
     let sources = [chance.octets(4), chance.octets(4)];
     let first = chance.below(60_000) as u16;
     (0..14_u16)
@@ -410,16 +411,16 @@ fn media(chance: &mut Chance, kind: &[u8]) -> Messages {
 }
 
 /// Packets of both sides: a head of a kind, a channel and the number of the packet; then little numbers, as games have them.
-fn game(chance: &mut Chance, head: fn(u8, u32, u64) -> Vec<u8>) -> Messages {
+fn game(chance: &mut Random, head: fn(u8, u32, u64) -> Vec<u8>) -> Messages {
     // The kinds that tools have are met most.
     let kind = [1, 2, 3, 4, 0x38, 0x40, 0x48, chance.octet()][chance.below(8)];
-    let channel = if chance.is(2) {
+    let channel = if chance.one_in(2) {
         1 + chance.below(9) as u32
     } else {
-        chance.number() as u32
+        chance.next() as u32
     };
     let length = [16, 20, 32, 64, 100][chance.below(5)];
-    let both = chance.is(2);
+    let both = chance.one_in(2);
     (0..16_u64)
         .map(|nth| {
             let mut octets = head(kind, channel, nth);
@@ -428,7 +429,7 @@ fn game(chance: &mut Chance, head: fn(u8, u32, u64) -> Vec<u8>) -> Messages {
                     chance.octet() & 3,
                     0,
                     0,
-                    if chance.is(4) { 0x3f } else { 0 },
+                    if chance.one_in(4) { 0x3f } else { 0 },
                 ]);
             }
             (!both || nth.is_multiple_of(2), octets)
@@ -437,15 +438,15 @@ fn game(chance: &mut Chance, head: fn(u8, u32, u64) -> Vec<u8>) -> Messages {
 }
 
 /// The same octet, the same length, now and then.
-fn constant(chance: &mut Chance) -> Messages {
-    let octet = if chance.is(3) { 0 } else { chance.octet() };
+fn constant(chance: &mut Random) -> Messages {
+    let octet = if chance.one_in(3) { 0 } else { chance.octet() };
     let length = chance.length();
     (0..8)
         .map(|nth| (nth % 2 == 0, vec![octet; length]))
         .collect()
 }
 
-fn lines(chance: &mut Chance, before: &[u8], after: &[u8]) -> Messages {
+fn lines(chance: &mut Random, before: &[u8], after: &[u8]) -> Messages {
     (0..6)
         .map(|nth| {
             let length = chance.length();
@@ -458,7 +459,7 @@ fn lines(chance: &mut Chance, before: &[u8], after: &[u8]) -> Messages {
 }
 
 /// One of several messages inside another, as services have it: a name, perhaps a number.
-fn protobuf(chance: &mut Chance) -> Messages {
+fn protobuf(chance: &mut Random) -> Messages {
     let length = 4 + chance.below(12);
     let name: Vec<u8> = chance
         .text(length)

@@ -2,6 +2,7 @@
 
 pub(crate) mod capture;
 pub(crate) mod manifest;
+pub(crate) mod random;
 pub(crate) mod segments;
 pub(crate) mod told;
 

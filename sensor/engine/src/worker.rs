@@ -88,6 +88,8 @@ pub struct Worker {
     fragments: Fragments,
     counters: Counters,
     now_ns: i64,
+    /// [`AHEAD_FROM`].
+    ahead_from: usize,
 }
 
 impl Worker {
@@ -102,6 +104,7 @@ impl Worker {
             fragments: Fragments::new(config.seed),
             counters: Counters::default(),
             now_ns: i64::MIN,
+            ahead_from: AHEAD_FROM,
             config,
         }
     }
@@ -109,7 +112,7 @@ impl Worker {
     /// Works on packets, in the order of their `seq`.
     pub fn packets(&mut self, packets: &[Packet<'_>], facts: &mut Facts) {
         let mut here = Decapsulated::NOTHING;
-        if self.table.len() < AHEAD_FROM {
+        if self.table.len() < self.ahead_from {
             for packet in packets {
                 self.packet(packet, &mut here, None, facts);
             }

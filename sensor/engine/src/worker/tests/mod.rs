@@ -1,5 +1,6 @@
 //! Packets in, facts out: flows, orientation, order, gaps, fragments, limits.
 
+mod ahead;
 mod layers;
 
 use etherparse::PacketBuilder;
