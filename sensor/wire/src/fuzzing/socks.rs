@@ -52,6 +52,14 @@ mod socks_tests {
         );
     }
 
+    #[test]
+    fn data_behind_a_request_waits_for_what_the_server_said() {
+        // Damaged: the name is shorter than it was, so what is left of it is data that come before the reply.
+        super::socks(
+            b"\x09\x05\x02\x00\x01\xff\x05\x00\xff\x05\x01\x00\x03\x0bwww.example.org\x00P\xff\x05\x00\x00\x01\0\0\0\0\0\0",
+        );
+    }
+
     proptest! {
         #[test]
         fn laws_hold_for_random_octets(

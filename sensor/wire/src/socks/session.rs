@@ -86,7 +86,7 @@ impl Session {
         let mut used = 0;
         loop {
             let rest = input.get(used..).unwrap_or_default();
-            if rest.is_empty() || self.finished {
+            if rest.is_empty() || self.finished || (used > 0 && self.is_through(from)) {
                 return Ok(used);
             }
             let step = match self.step(from, rest) {
@@ -98,6 +98,16 @@ impl Session {
                 return Ok(used);
             }
             used += step;
+        }
+    }
+
+    /// Whether nothing more is due from this side: then it is the other one's turn, which is read before anything is made of
+    /// its absence.
+    fn is_through(&self, from: Side) -> bool {
+        match self.exchange.client {
+            Some(client) if client == from => self.from_client == FromClient::Payload,
+            Some(_) => self.from_server == FromServer::Payload,
+            None => false,
         }
     }
 
