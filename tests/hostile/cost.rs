@@ -49,6 +49,7 @@ fn feed(turns: &[(usize, Vec<u8>)], fill: &[u8], length: usize, both: bool) {
         count: 1,
         seed: 1,
         limits: Limits::default(),
+        ends: terrier_engine::Ends::All,
     });
     let mut facts = Facts::default();
     let mut flow = Flow::new(1, 9999);

@@ -6,8 +6,8 @@ use terrier_engine::observation::{FlowEnd, FlowRef, Observation};
 use terrier_engine::record::{FlowRecord, ObservationRecord};
 use terrier_engine::signature::Signatures;
 use terrier_engine::{
-    Clock, Counters, END_OF_INPUT, Facts, HomeNetworks, Judge, JudgeConfig, Limits, LinkType,
-    Packet, Sink, Worker, WorkerConfig,
+    Clock, Counters, END_OF_INPUT, Ends, Facts, HomeNetworks, Judge, JudgeConfig, Limits, LinkType,
+    Packet, Sink, Ticked, Worker, WorkerConfig,
 };
 
 use std::sync::{Arc, OnceLock};
@@ -56,6 +56,7 @@ impl Engine {
                 count,
                 seed: SEED,
                 limits,
+                ends: Ends::All,
             })
         };
         Self {
@@ -101,8 +102,11 @@ impl Engine {
     pub(super) fn tick(&mut self, at_ns: i64) {
         self.seq += 1;
         for worker in &mut self.workers {
-            worker.tick(at_ns, self.seq, &mut self.facts);
-            self.judge.take(&mut self.facts, &mut self.lines);
+            let mut ticked = Ticked::MoreToTell;
+            while ticked == Ticked::MoreToTell {
+                ticked = worker.tick(at_ns, self.seq, &mut self.facts);
+                self.judge.take(&mut self.facts, &mut self.lines);
+            }
         }
         let buffered = self.judge.counters().buffered_octets;
         self.most_buffered = self.most_buffered.max(buffered);

@@ -25,7 +25,11 @@ const fn rule(part: &'static str, of: &'static str, may: &'static [&'static str]
 const RULES: &[Rule] = &[
     rule("sensor/wire/src/", "terrier_engine", &[]),
     // Who talks to whom; it knows no protocol.
-    rule("sensor/engine/src/flow/", "crate", &["flow", "observation"]),
+    rule(
+        "sensor/engine/src/flow/",
+        "crate",
+        &["flow", "observation", "prefetch"],
+    ),
     rule(
         "sensor/engine/src/flow/",
         "terrier_wire",

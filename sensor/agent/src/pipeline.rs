@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
 use terrier_engine::{
-    Clock, END_OF_INPUT, Facts, Judge, Limits, Packet, Sink, Worker, WorkerConfig,
+    Clock, END_OF_INPUT, Ends, Facts, Judge, Limits, Packet, Sink, Ticked, Worker, WorkerConfig,
 };
 
 use crate::capture::Chunk;
@@ -71,8 +71,13 @@ impl Stepper {
     }
 }
 
-/// Shows a block to a worker.
-fn drive(worker: &mut Worker, block: &Block, facts: &mut Facts) {
+/// Shows a block to a worker; what it has found goes to `hand_on`.
+fn drive(
+    worker: &mut Worker,
+    block: &Block,
+    facts: &mut Facts,
+    mut hand_on: impl FnMut(&mut Facts),
+) {
     let mut ticks = block.ticks.iter().peekable();
     let mut seq = block.first_seq;
     let mut batch: Vec<Packet<'_>> = Vec::with_capacity(BATCH);
@@ -85,7 +90,9 @@ fn drive(worker: &mut Worker, block: &Block, facts: &mut Facts) {
     for (index, (meta, octets)) in block.chunk.iter().enumerate() {
         while let Some(tick) = ticks.next_if(|tick| tick.before == index) {
             flush(worker, &mut batch, facts);
-            worker.tick(tick.at_ns, seq, facts);
+            while worker.tick(tick.at_ns, seq, facts) == Ticked::MoreToTell {
+                hand_on(facts);
+            }
             seq += 1;
         }
         batch.push(meta.packet(seq, octets));
@@ -96,9 +103,12 @@ fn drive(worker: &mut Worker, block: &Block, facts: &mut Facts) {
     }
     flush(worker, &mut batch, facts);
     for tick in ticks {
-        worker.tick(tick.at_ns, seq, facts);
+        while worker.tick(tick.at_ns, seq, facts) == Ticked::MoreToTell {
+            hand_on(facts);
+        }
         seq += 1;
     }
+    hand_on(facts);
 }
 
 /// What the reader has counted.
@@ -125,6 +135,14 @@ pub struct PipelineConfig {
     pub seed: u64,
     /// Bounds of the engine.
     pub limits: Limits,
+    /// Of which flows the end is told.
+    pub ends: Ends,
+}
+
+/// Of which flows the end is told: nothing is made that nobody writes.
+#[must_use]
+pub fn ends(written: bool) -> Ends {
+    if written { Ends::All } else { Ends::Remembered }
 }
 
 /// The engine, running.
@@ -167,6 +185,7 @@ impl<S: Sink + Send + 'static> Pipeline<S> {
                 count: config.workers,
                 seed: config.seed,
                 limits: config.limits,
+                ends: config.ends,
             })
         };
         let engine = if config.workers <= 1 {
@@ -272,8 +291,7 @@ impl<S: Sink + Send + 'static> Pipeline<S> {
                 block,
             } => {
                 fill(&mut self.stepper, block);
-                drive(worker, block, facts);
-                judge.take(facts, sink);
+                drive(worker, block, facts, |facts| judge.take(facts, sink));
             }
             Engine::Threads { workers, spare, .. } => {
                 let mut block = spare.try_recv().unwrap_or_default();
@@ -299,11 +317,10 @@ fn threads<S: Sink + Send + 'static>(workers: Vec<Worker>, judge: Judge, sink: S
         senders.push(sender);
         handles.push(std::thread::spawn(move || {
             for block in blocks {
-                let mut facts = Facts::default();
-                drive(&mut worker, &block, &mut facts);
-                if to_judge.send(ToJudge::Facts(facts)).is_err() {
-                    return;
-                }
+                // The judge is gone only when it has panicked: `finish` says so.
+                drive(&mut worker, &block, &mut Facts::default(), |facts| {
+                    let _ = to_judge.send(ToJudge::Facts(std::mem::take(facts)));
+                });
                 // The last worker to have seen a block gives its buffer back.
                 if let Some(block) = Arc::into_inner(block)
                     && let Err(TrySendError::Disconnected(_)) = give_back.try_send(block)

@@ -78,6 +78,7 @@ impl<'a> Kit<'a> {
             workers: self.shared.workers,
             seed: self.seed,
             limits: self.limits,
+            ends: pipeline::ends(sink.writes_flows()),
         };
         Pipeline::start(config, judge, sink)
     }

@@ -1,12 +1,15 @@
 //! What a flow needs while a session wants its octets: two streams in order and what they say, or its datagrams.
 //!
-//! It exists from the first payload until the session is finished, violated, or no protocol fits; then the flow is decided
-//! and its packets are only counted.
+//! It exists from the payload in which a protocol begins, or may, until the session is finished or violated, or rests, or
+//! nothing was found: as long as a flow is only searched, or its session waits for nothing, what must be remembered of it
+//! has room in its entry of the table ([`Aside`]).
+
+use std::num::NonZeroU8;
 
 use terrier_wire::Side;
 
 use crate::observation::FlowRef;
-use crate::protocol::{Emit, Exchange, Outcome, Patience, Talk};
+use crate::protocol::{DatagramSearch, Emit, Exchange, Outcome, Patience, StreamSearch, Talk};
 use crate::reassembly::{Accepted, Piece, Stream};
 
 /// The cold state of one flow.
@@ -16,6 +19,14 @@ pub(crate) struct Conversation {
     /// What [`Self::buffered`] was when it was last asked for the account of all.
     pub(crate) accounted: usize,
     says: Says,
+}
+
+/// What is left of a conversation that keeps nothing, in four octets.
+pub(crate) enum Aside {
+    /// How far the search has come.
+    Search(u32),
+    /// What a session that rests has left behind.
+    Rest(u32),
 }
 
 enum Says {
@@ -41,15 +52,16 @@ pub(crate) struct Payload<'a> {
 }
 
 impl Conversation {
-    /// For a TCP flow; `start` are the sequence numbers after each side's SYN, where they were seen.
-    pub(crate) fn over_tcp(flow: FlowRef, start: [Option<u32>; 2]) -> Self {
+    /// For a TCP flow whose search has come so far; `start` are the sequence numbers of each side's next octet, where
+    /// they are known.
+    pub(crate) fn over_tcp(flow: FlowRef, search: StreamSearch, start: [Option<u32>; 2]) -> Self {
         let mut streams: [Stream; 2] = Default::default();
         for (stream, seq) in streams.iter_mut().zip(start) {
             if let Some(seq) = seq {
                 stream.begin(seq);
             }
         }
-        let talk = Talk::new();
+        let talk = Talk::after(search);
         Self {
             flow,
             accounted: 0,
@@ -57,21 +69,33 @@ impl Conversation {
         }
     }
 
-    /// For a flow of datagrams.
-    pub(crate) fn over_datagrams(flow: FlowRef) -> Self {
-        let says = Says::Datagrams(Exchange::over(flow.transport));
+    /// For a flow of datagrams whose search has come so far.
+    pub(crate) fn over_datagrams(flow: FlowRef, search: DatagramSearch) -> Self {
         Self {
             flow,
             accounted: 0,
-            says,
+            says: Says::Datagrams(Exchange::after(search)),
         }
     }
 
-    /// Reads a little of each of its parts.
-    pub(crate) fn touch(&self) -> usize {
+    /// For a flow of datagrams whose session, that of the protocol at this place, rested and left this behind.
+    pub(crate) fn resumed(flow: FlowRef, place: NonZeroU8, kept: u32) -> Self {
+        Self {
+            flow,
+            accounted: 0,
+            says: Says::Datagrams(Exchange::resumed(place, kept)),
+        }
+    }
+
+    /// What is left of it where nothing else needs to be kept.
+    pub(crate) fn aside(&self) -> Option<Aside> {
         match &self.says {
-            Says::Streams(says) => says.streams[0].pending_octets(),
-            Says::Datagrams(_) => self.accounted,
+            Says::Streams(says) => {
+                let search = says.talk.only_search()?;
+                let in_order = says.streams.iter().all(|one| one.pending_octets() == 0);
+                in_order.then_some(Aside::Search(search.to_bits()))
+            }
+            Says::Datagrams(exchange) => exchange.rest().map(Aside::Rest),
         }
     }
 

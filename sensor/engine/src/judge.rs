@@ -164,26 +164,23 @@ impl Judge {
         }
     }
 
-    /// Looks at everything that no worker can come before any more.
+    /// Looks at everything that no worker can come before any more: one that hands in a fact has handed in all before it.
     fn merge(&mut self, sink: &mut impl Sink) {
-        let through = self
-            .inboxes
-            .iter()
-            .map(|inbox| inbox.through)
-            .min()
-            .unwrap_or_default();
         loop {
-            let next = self
+            let first = |inbox: &Inbox| inbox.waiting.front().map(|fact| fact.key);
+            let Some(next) = self.inboxes.iter().filter_map(first).min() else {
+                return;
+            };
+            let silent = |inbox: &Inbox| inbox.waiting.is_empty() && inbox.through < next.seq;
+            if self.inboxes.iter().any(silent) {
+                return;
+            }
+            let Some(observation) = self
                 .inboxes
                 .iter_mut()
-                .filter(|inbox| {
-                    inbox
-                        .waiting
-                        .front()
-                        .is_some_and(|fact| fact.key.seq <= through)
-                })
-                .min_by_key(|inbox| inbox.waiting.front().map(|fact| fact.key));
-            let Some(observation) = next.and_then(|inbox| inbox.waiting.pop_front()) else {
+                .find(|inbox| first(inbox) == Some(next))
+                .and_then(|inbox| inbox.waiting.pop_front())
+            else {
                 return;
             };
             self.look(&observation, sink);

@@ -9,16 +9,16 @@ mod conversations;
 mod print;
 
 use terrier_wire::Side;
-use terrier_wire::decap::Decapsulated;
 use terrier_wire::transport::{Flags, Segment};
 
-use crate::conversation::{Conversation, Payload};
+use crate::conversation::{Aside, Conversation, Payload};
 use crate::counters::Counters;
-use crate::flow::{FlowTable, Hasher, Phase, TcpSeen};
+use crate::flow::{Flow, FlowTable, Hasher, Phase, TcpSeen, Traits};
 use crate::observation::{EndCause, Fact, Frames, Observation};
 use crate::packet::Packet;
-use crate::protocol::{self, Emit, Outcome, Patience};
+use crate::protocol::{self, DatagramSearch, Emit, Found, Outcome, Patience, StreamSearch};
 use crate::reassembly::Fragments;
+use arrive::Taken;
 use conversations::Conversations;
 
 /// How a worker is set up.
@@ -32,6 +32,33 @@ pub struct WorkerConfig {
     pub seed: u64,
     /// Bounds of all workers together.
     pub limits: Limits,
+    /// Of which flows the end is told.
+    pub ends: Ends,
+}
+
+/// Of which flows the end is told, as a fact each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ends {
+    /// Of all: somebody writes them down.
+    All,
+    /// Of those in which something was seen that is remembered until their end.
+    Remembered,
+}
+
+impl Ends {
+    fn wants(self, flow: &Flow) -> bool {
+        self == Self::All || flow.has(Traits::REMEMBERED)
+    }
+}
+
+/// How far a tick came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use = "what is not told yet is told by the next call"]
+pub enum Ticked {
+    /// All that ends with it was told.
+    Done,
+    /// There is more: the tick is called again.
+    MoreToTell,
 }
 
 /// The hard caps of the engine, for all workers together.
@@ -69,12 +96,12 @@ pub struct Facts {
     pub ended: bool,
 }
 
-/// Packets whose flows are looked up at once: about as many reads of memory as a processor has under way at a time.
-const GROUP: usize = 8;
+/// Packets that are taken apart, then looked up, then worked on together: each one's memory is fetched while the others are
+/// looked at. About as many as a processor can wait for at a time.
+const BATCH: usize = 32;
 
-/// Flows from which on this is done: so many entries fit into no second cache, and nearly each packet waits for memory.
-/// Below, taking the packets apart twice costs more than it saves.
-const AHEAD_FROM: usize = 1 << 16;
+/// Flows whose end is told at once: about a megabyte of facts.
+const AT_ONCE: usize = 4096;
 
 /// The time of the tick that ends the input: every flow ends with it.
 pub const END_OF_INPUT: i64 = i64::MAX;
@@ -82,14 +109,13 @@ pub const END_OF_INPUT: i64 = i64::MAX;
 /// One worker.
 pub struct Worker {
     config: WorkerConfig,
-    hasher: Hasher,
     table: FlowTable,
     conversations: Conversations,
     fragments: Fragments,
     counters: Counters,
     now_ns: i64,
-    /// [`AHEAD_FROM`].
-    ahead_from: usize,
+    /// What is left to tell of a tick.
+    leaving: Option<Vec<(u64, u32)>>,
 }
 
 impl Worker {
@@ -98,31 +124,31 @@ impl Worker {
     pub fn new(config: WorkerConfig) -> Self {
         let count = usize::from(config.count.max(1));
         Self {
-            hasher: Hasher::new(config.seed),
-            table: FlowTable::new(config.limits.flows.div_ceil(count)),
+            table: FlowTable::new(
+                config.limits.flows.div_ceil(count),
+                Hasher::new(config.seed),
+            ),
             conversations: Conversations::new(config.limits.buffered_octets / count),
             fragments: Fragments::new(config.seed),
             counters: Counters::default(),
             now_ns: i64::MIN,
-            ahead_from: AHEAD_FROM,
+            leaving: None,
             config,
         }
     }
 
     /// Works on packets, in the order of their `seq`.
     pub fn packets(&mut self, packets: &[Packet<'_>], facts: &mut Facts) {
-        let mut here = Decapsulated::NOTHING;
-        if self.table.len() < self.ahead_from {
-            for packet in packets {
-                self.packet(packet, &mut here, None, facts);
+        let mut taken = [const { Taken::NOTHING }; BATCH];
+        for batch in packets.chunks(BATCH) {
+            for (packet, taken) in batch.iter().zip(&mut taken) {
+                self.take_apart(packet, taken);
             }
-        } else {
-            let mut ahead = [None; GROUP];
-            for group in packets.chunks(GROUP) {
-                self.look_ahead(group, &mut here, &mut ahead);
-                for (packet, ahead) in group.iter().zip(ahead) {
-                    self.packet(packet, &mut here, ahead, facts);
-                }
+            for taken in taken.iter().take(batch.len()) {
+                self.look_ahead(taken);
+            }
+            for (packet, taken) in batch.iter().zip(&taken) {
+                self.packet(packet, taken, facts);
             }
         }
         if let Some(last) = packets.last() {
@@ -132,25 +158,63 @@ impl Worker {
     }
 
     /// A second of packet time has passed, or with [`END_OF_INPUT`] the input has ended. Flows that were silent for too
-    /// long end.
-    pub fn tick(&mut self, at_ns: i64, seq: u64, facts: &mut Facts) {
-        let before = facts.observations.len();
+    /// long end. There may be any number of them: until it answers [`Ticked::Done`] it is called again with the same
+    /// arguments, once what it has told was handed on.
+    pub fn tick(&mut self, at_ns: i64, seq: u64, facts: &mut Facts) -> Ticked {
+        let cause = if at_ns == END_OF_INPUT {
+            EndCause::EndOfInput
+        } else {
+            EndCause::Idle
+        };
+        let mut leaving = match self.leaving.take() {
+            Some(leaving) => leaving,
+            None => self.leaving(at_ns),
+        };
+        facts.worker = self.config.index;
+        for _ in 0..AT_ONCE {
+            let Some((_, at)) = leaving.pop() else {
+                break;
+            };
+            self.end_flow(at, cause, seq, None, facts);
+        }
+        if !leaving.is_empty() {
+            facts.through = seq.saturating_sub(1);
+            self.leaving = Some(leaving);
+            return Ticked::MoreToTell;
+        }
+        facts.through = seq;
+        facts.ended = at_ns == END_OF_INPUT;
+        facts.counters = Some(Box::new(self.counters()));
+        Ticked::Done
+    }
+
+    /// The flows that end with a tick and have something to tell, the last one to be told first; the others end here. The
+    /// timers give them in no particular order; facts have one.
+    fn leaving(&mut self, at_ns: i64) -> Vec<(u64, u32)> {
+        let mut leaving = Vec::new();
         if at_ns == END_OF_INPUT {
-            for at in self.table.all() {
-                self.end_flow(at, EndCause::EndOfInput, seq, None, facts);
+            for (at, flow) in self.table.iter() {
+                if flow.phase == Phase::Watched || self.config.ends.wants(flow) {
+                    leaving.push((flow.opened, at));
+                } else {
+                    count_end(&mut self.counters, flow);
+                }
             }
-            facts.ended = true;
+            self.table.forget_all_but(&leaving);
         } else {
             self.now_ns = at_ns;
             while let Some(at) = self.table.expired(at_ns) {
-                self.end_flow(at, EndCause::Idle, seq, None, facts);
+                let flow = self.table.get(at);
+                if flow.phase == Phase::Watched || self.config.ends.wants(flow) {
+                    leaving.push((flow.opened, at));
+                } else {
+                    count_end(&mut self.counters, flow);
+                    self.table.remove(at);
+                }
             }
         }
-        // Flows leave a wheel in no particular order; facts have one.
-        facts.observations[before..].sort_by_key(|observation| observation.key);
-        facts.through = seq;
-        facts.worker = self.config.index;
-        facts.counters = Some(Box::new(self.counters()));
+        leaving.sort_unstable_by(|one, other| other.cmp(one));
+        leaving
     }
 
     /// The counts up to now.
@@ -200,14 +264,6 @@ impl Worker {
         }
         let from = SIDES[side];
         if !segment.payload.is_empty() && !flags.has(Flags::RST) {
-            if flow.phase == Phase::New {
-                let seen = flow.seen;
-                let start = |side: usize, bit| seen.has(bit).then_some(flow.start_seq[side]);
-                let starts = [start(0, TcpSeen::SYN), start(1, TcpSeen::SYN_ACK)];
-                let conversation = Conversation::over_tcp(flow.identity(), starts);
-                flow.conversation = self.conversations.insert(conversation);
-                flow.phase = Phase::Watched;
-            }
             let payload = Payload {
                 from,
                 seq: data_seq,
@@ -217,13 +273,15 @@ impl Worker {
                     .saturating_sub(segment.payload.len() as u32),
                 ack: flags.has(Flags::ACK).then_some(segment.ack),
             };
-            let place = self.table.get(at).conversation;
-            self.converse(at, place, packet, facts, |conversation, emit| {
-                conversation.segment(&payload, emit)
-            });
+            if flow.phase == Phase::Watched || self.search(at, &payload, packet, facts) {
+                let place = self.table.get(at).aside;
+                self.converse(at, place, packet, facts, |conversation, emit| {
+                    conversation.segment(&payload, emit)
+                });
+            }
         } else if flow.phase == Phase::Watched && flags.has(Flags::ACK) {
             self.conversations
-                .acknowledged(flow.conversation, from, segment.ack);
+                .acknowledged(flow.aside, from, segment.ack);
         }
         if flags.has(Flags::FIN) || flags.has(Flags::RST) {
             let fin_seq = flags
@@ -231,6 +289,67 @@ impl Worker {
                 .then(|| data_seq.wrapping_add(segment.payload_len));
             self.close(at, from, fin_seq, packet, facts);
         }
+    }
+
+    /// Looks at a segment of a flow of which nothing is kept. Answers whether a conversation wants it: a protocol begins, or
+    /// may, or the segment is not the one that comes first.
+    fn search(
+        &mut self,
+        at: u32,
+        payload: &Payload<'_>,
+        packet: &Packet<'_>,
+        facts: &mut Facts,
+    ) -> bool {
+        let flow = self.table.get(at);
+        let mut search = match flow.phase {
+            Phase::New => StreamSearch::NEW,
+            _ => StreamSearch::from_bits(flow.aside),
+        };
+        let starts = flow.starts();
+        let [from, other] = [payload.from, payload.from.other()];
+        let late = search.is_late(from);
+        let comes_first = starts[from.index()].is_none_or(|start| start == payload.seq);
+        let before = search;
+        let found = if late || comes_first && payload.cut == 0 {
+            let identity = self.table.identity(at);
+            let frame = Some((packet.capture, packet.frame));
+            let out = &mut facts.observations;
+            let mut emit = Emit::new(&identity, packet.at_ns, packet.seq, frame, out);
+            search.look(from, payload.octets, &mut emit)
+        } else {
+            Found::Something
+        };
+        let flow = self.table.get(at);
+        match found {
+            Found::Nothing => {
+                flow.phase = Phase::Unknown;
+                flow.aside = search.to_bits();
+                return false;
+            }
+            Found::GivenUp => {
+                flow.phase = Phase::Decided;
+                return false;
+            }
+            Found::Something => {}
+        }
+        // What a side has sent before is passed over: its stream begins here, that of the other with what comes next.
+        let mut next = starts;
+        if late {
+            next[from.index()] = Some(payload.seq);
+        }
+        if before.is_late(other) {
+            next[other.index()] = payload.ack;
+        }
+        let conversation = Conversation::over_tcp(self.table.identity(at), before, next);
+        self.watch(at, conversation);
+        true
+    }
+
+    fn watch(&mut self, at: u32, conversation: Conversation) {
+        let place = self.conversations.insert(conversation);
+        let flow = self.table.get(at);
+        flow.aside = place;
+        flow.phase = Phase::Watched;
     }
 
     /// A side has finished (`fin_seq`) or reset: the conversation ends when nothing more can come.
@@ -249,7 +368,7 @@ impl Worker {
             }
             return;
         }
-        let place = flow.conversation;
+        let place = flow.aside;
         let over = fin_seq.is_none_or(|seq| self.conversations.finish(place, from, seq));
         if over {
             self.converse(at, place, packet, facts, |conversation, emit| {
@@ -269,18 +388,48 @@ impl Worker {
     ) {
         let flow = self.table.get(at);
         let from = SIDES[side];
-        if flow.phase == Phase::New {
-            let conversation = Conversation::over_datagrams(flow.identity());
-            flow.conversation = self.conversations.insert(conversation);
-            flow.phase = Phase::Watched;
+        let (phase, aside, service) = (flow.phase, flow.aside, flow.service);
+        match (phase, service) {
+            (Phase::Watched, _) => {}
+            (Phase::Resting, Some(service)) => {
+                let conversation = Conversation::resumed(self.table.identity(at), service, aside);
+                self.watch(at, conversation);
+            }
+            _ => {
+                let mut search = match phase {
+                    Phase::New => DatagramSearch::NEW,
+                    _ => DatagramSearch::from_bits(aside),
+                };
+                let before = search;
+                let identity = self.table.identity(at);
+                let frame = Some((packet.capture, packet.frame));
+                let out = &mut facts.observations;
+                let mut emit = Emit::new(&identity, packet.at_ns, packet.seq, frame, out);
+                let found = search.look(from, octets, &mut emit);
+                let flow = self.table.get(at);
+                match found {
+                    Found::Nothing => {
+                        flow.phase = Phase::Unknown;
+                        flow.aside = search.to_bits();
+                        return;
+                    }
+                    Found::GivenUp => {
+                        flow.phase = Phase::Decided;
+                        return;
+                    }
+                    Found::Something => {}
+                }
+                self.watch(at, Conversation::over_datagrams(identity, before));
+            }
         }
-        let place = self.table.get(at).conversation;
+        let place = self.table.get(at).aside;
         self.converse(at, place, packet, facts, |conversation, emit| {
             conversation.datagram(from, octets, emit)
         });
     }
 
-    /// Runs the conversation of a flow with one packet, and lets it go when the flow is decided.
+    /// Runs the conversation of a flow with one packet, and lets it go when the flow is decided or nothing of it needs to
+    /// be kept.
     fn converse(
         &mut self,
         at: u32,
@@ -290,6 +439,7 @@ impl Worker {
         run: impl FnOnce(&mut Conversation, &mut Emit<'_>) -> Outcome,
     ) {
         let mut begun = None;
+        let before = facts.observations.len();
         let outcome = self
             .conversations
             .with(place, packet, facts, |conversation, emit| {
@@ -303,13 +453,25 @@ impl Worker {
         let flow = self.table.get(at);
         if let Some((service, patience)) = begun {
             flow.service = Some(service);
-            flow.short = patience == Patience::Seconds;
+            if patience == Patience::Seconds {
+                flow.mark(Traits::SHORT);
+            } else {
+                flow.unmark(Traits::SHORT);
+            }
         }
-        if outcome == Outcome::Decided {
-            flow.phase = Phase::Decided;
-            self.conversations.remove(flow.conversation);
-            flow.conversation = u32::MAX;
+        if asks_for_end(&facts.observations[before..]) {
+            flow.mark(Traits::REMEMBERED);
         }
+        let (phase, aside) = match outcome {
+            Outcome::Decided => (Phase::Decided, u32::MAX),
+            Outcome::Wanted => match self.conversations.aside(place) {
+                Some(Aside::Search(bits)) => (Phase::Unknown, bits),
+                Some(Aside::Rest(bits)) => (Phase::Resting, bits),
+                None => return,
+            },
+        };
+        self.conversations.remove(place);
+        (flow.phase, flow.aside) = (phase, aside);
     }
 
     fn end_flow(
@@ -320,15 +482,16 @@ impl Worker {
         packet: Option<&Packet<'_>>,
         facts: &mut Facts,
     ) {
+        let identity = self.table.identity(at);
         let flow = self.table.get(at);
-        let (identity, mut end, last_ns) = (flow.identity(), flow.end(cause), flow.last_ns);
+        let (mut end, last_ns) = (flow.end(cause), flow.last_ns);
         let mut service = flow.service;
-        let transport = Counters::place(identity.transport);
-        self.counters.flows_ended[transport] += 1;
-        self.counters.one_sided_flows[transport] += u64::from(flow.one_sided());
-        let place = (flow.phase == Phase::Watched).then_some(flow.conversation);
+        let mut wanted = self.config.ends.wants(flow);
+        count_end(&mut self.counters, flow);
+        let place = (flow.phase == Phase::Watched).then_some(flow.aside);
         self.table.remove(at);
         if let Some(mut conversation) = place.and_then(|place| self.conversations.remove(place)) {
+            let before = facts.observations.len();
             let mut emit = Emit::new(&identity, last_ns, seq, None, &mut facts.observations);
             conversation.end(&mut emit);
             let tally = emit.tally();
@@ -336,6 +499,10 @@ impl Worker {
                 service = Some(last);
             }
             self.counters.add_tally(tally);
+            wanted |= asks_for_end(&facts.observations[before..]);
+        }
+        if !wanted {
+            return;
         }
         end.service = service.map(protocol::name);
         let capture = packet.map_or(0, |packet| packet.capture);
@@ -348,6 +515,19 @@ impl Worker {
             Fact::FlowEnded(end),
         );
     }
+}
+
+/// Whether the end of a flow in which these facts were seen is wanted.
+fn asks_for_end(facts: &[Observation]) -> bool {
+    facts
+        .iter()
+        .any(|observation| observation.fact.asks_for_end())
+}
+
+fn count_end(counters: &mut Counters, flow: &Flow) {
+    let transport = Counters::place(flow.transport());
+    counters.flows_ended[transport] += 1;
+    counters.one_sided_flows[transport] += u64::from(flow.one_sided());
 }
 
 const SIDES: [Side; 2] = [Side::Originator, Side::Responder];

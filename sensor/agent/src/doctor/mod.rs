@@ -17,7 +17,7 @@ use terrier_engine::detect::NameSource;
 use terrier_engine::observation::{FlowEnd, FlowRef, Observation, Oriented, Transport};
 use terrier_engine::signature::Signatures;
 use terrier_engine::{
-    Counters, Direction, HomeNetworks, Judge, JudgeConfig, Limits, Sink, Survey, Verdicts,
+    Counters, Direction, Ends, HomeNetworks, Judge, JudgeConfig, Limits, Sink, Survey, Verdicts,
 };
 
 use crate::capture::{Chunk, Filled, Filter, Live, LiveError, LiveOptions, LiveStats, Merge};
@@ -54,6 +54,7 @@ pub fn doctor(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
         workers: 1,
         seed,
         limits: Limits::default(),
+        ends: Ends::All,
     };
     let look = Look {
         survey: Survey::default(),

@@ -129,6 +129,12 @@ impl Records {
         }
     }
 
+    /// Whether the end of each flow is written.
+    #[must_use]
+    pub fn writes_flows(&self) -> bool {
+        self.emitted.flows
+    }
+
     /// See [`Output::begin`].
     pub fn begin(&mut self, capture: &str) {
         self.form.begin(capture);

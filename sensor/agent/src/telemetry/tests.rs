@@ -5,8 +5,8 @@ use terrier_engine::alert::Alert;
 use terrier_engine::detect::NameSource;
 use terrier_engine::observation::{FlowEnd, FlowRef, Observation};
 use terrier_engine::{
-    END_OF_INPUT, Facts, HomeNetworks, Judge, JudgeConfig, LinkType, Packet, Sink, Worker,
-    WorkerConfig,
+    END_OF_INPUT, Ends, Facts, HomeNetworks, Judge, JudgeConfig, LinkType, Packet, Sink, Ticked,
+    Worker, WorkerConfig,
 };
 
 use super::*;
@@ -100,6 +100,7 @@ fn ten_thousand_peers_do_not_change_the_series() {
         count: 1,
         seed: 1,
         limits,
+        ends: Ends::All,
     });
     let mut facts = Facts::default();
     let mut seq = 0;
@@ -142,7 +143,9 @@ fn ten_thousand_peers_do_not_change_the_series() {
             show(&mut judge, packet);
         }
     }
-    worker.tick(END_OF_INPUT, seq + 1, &mut facts);
+    while worker.tick(END_OF_INPUT, seq + 1, &mut facts) == Ticked::MoreToTell {
+        judge.take(&mut facts, &mut Nowhere);
+    }
     judge.take(&mut facts, &mut Nowhere);
     let (counters, verdicts) = (judge.counters(), judge.verdicts());
     assert_eq!(

@@ -378,7 +378,7 @@ mod tests {
         let connect = || asked("CONNECT", "www.example.org:443", 200);
         let info = "proxy.http_connect info 10.0.0.8";
         assert_eq!(observe(PC, INSIDE, vec![connect()]), [info]);
-        let inside = Fact::Unknown(FirstOctets::default());
+        let inside = Fact::Unknown(FirstOctets::of(Side::Originator, b"x"));
         assert_eq!(
             observe(PC, INSIDE, vec![connect(), inside]),
             [info, "proxy.http_connect low 10.0.0.8"]

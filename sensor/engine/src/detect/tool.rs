@@ -13,6 +13,7 @@
 //! **References** are in each file.
 
 use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -30,6 +31,8 @@ use crate::signature::{self, Hit, Request, Role, SeenIn, Signatures};
 /// The detections of all signatures.
 pub(super) struct Tools {
     signatures: Arc<Signatures>,
+    /// The last flows that were known by their first octets: what the second side says of itself finds nothing new.
+    known: VecDeque<u64>,
 }
 
 /// What a fact showed of a tool.
@@ -46,7 +49,25 @@ struct Sign<'a> {
 
 impl Tools {
     pub(super) fn new(signatures: Arc<Signatures>) -> Self {
-        Self { signatures }
+        Self {
+            signatures,
+            known: VecDeque::new(),
+        }
+    }
+
+    /// Whether a flow was found by its first octets before.
+    fn is_known_by_octets(&mut self, fact: &Observation) -> bool {
+        if !matches!(fact.fact, Fact::Unknown(_)) {
+            return false;
+        }
+        if self.known.contains(&fact.flow.id) {
+            return true;
+        }
+        if self.known.len() >= MAX_KNOWN {
+            self.known.pop_front();
+        }
+        self.known.push_back(fact.flow.id);
+        false
     }
 
     fn signs(&self, fact: &Observation) -> Vec<Sign<'_>> {
@@ -113,10 +134,7 @@ impl Tools {
                 )]
             }
             Fact::Unknown(first) => {
-                let hit = first
-                    .octets
-                    .iter()
-                    .find_map(|octets| self.signatures.by_octets(octets));
+                let hit = self.signatures.by_octets(&first.octets);
                 // The octets themselves are payload and stay here.
                 hit.map(|hit| {
                     let observed = hit.entry.value.clone();
@@ -283,6 +301,7 @@ impl Detection for Tools {
     }
 
     fn observe(&mut self, fact: &Observation, around: &Around<'_>, found: &mut Vec<Finding>) {
+        let before = found.len();
         for sign in self.signs(fact) {
             let Some(meaning) = Meaning::of(sign.hit.entry.role) else {
                 continue;
@@ -294,6 +313,9 @@ impl Detection for Tools {
                 continue;
             }
             found.push(finding(fact, &sign, meaning, direction));
+        }
+        if found.len() > before && self.is_known_by_octets(fact) {
+            found.truncate(before);
         }
     }
 }
@@ -479,6 +501,9 @@ fn severity_of(tool: &signature::Tool) -> Severity {
 }
 
 /// Nothing runs on the host of a visitor: the question is what was there.
+/// Flows that were known by their octets, and whose other side has not spoken yet.
+const MAX_KNOWN: usize = 64;
+
 const VISIT: [&str; 2] = [
     "Ask the user what the page or service was and where its address came from: a message, a test, a download.",
     "Look for what the host fetched there, and for other hosts that went to the same name.",

@@ -101,6 +101,12 @@ impl Hasher {
         Self { secret }
     }
 
+    /// A number for other tables of the run whose keys come from senders too.
+    pub(crate) fn seed(&self) -> u64 {
+        let [a, b, ..] = self.secret;
+        fold(a, b)
+    }
+
     /// The hash of a key.
     #[inline]
     pub(crate) fn hash(&self, key: &FlowKey) -> u64 {

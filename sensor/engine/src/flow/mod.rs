@@ -1,9 +1,12 @@
 //! Who talks to whom, and since when: five-tuples, the flow table, timers in packet time.
 
+mod index;
 mod key;
 mod table;
+mod tags;
 mod timer;
 
+use index::Index;
 pub(crate) use key::{FlowKey, Hasher};
-pub(crate) use table::{FlowTable, Opener, Phase, TcpSeen};
+pub(crate) use table::{Flow, FlowTable, Opener, Phase, TcpSeen, Traits};
 pub(crate) use timer::Wheel;

@@ -4,60 +4,83 @@
 
 use std::num::NonZeroU8;
 
-use hashbrown::HashTable;
-
+use super::tags::{TagList, Tags};
 use super::timer::{Link, Linked, NS_PER_S};
-use super::{FlowKey, Wheel};
+use super::{FlowKey, Hasher, Index, Wheel};
 use crate::observation::{EndCause, FlowEnd, FlowRef, Oriented, Transport, VlanTags};
+use crate::prefetch;
 
-/// One flow.
+/// One flow, in two cache lines.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub(crate) struct Flow {
+    // The first line: what finds a flow, and what a packet of a decided one asks.
     key: FlowKey,
-    hash: u64,
+    pub(crate) phase: Phase,
+    pub(crate) seen: TcpSeen,
+    traits: Traits,
+    /// The protocol of its last session, by its place in the registry.
+    pub(crate) service: Option<NonZeroU8>,
+    link: Link,
+    /// Where its conversation lies while `phase` is [`Phase::Watched`]; what it left behind in the other phases.
+    pub(crate) aside: u32,
+    pub(crate) last_ns: i64,
+    // The second line: what is counted, and what its end tells.
+    tags: u32,
+    /// Print of the last packet of each side, to know one that the span shows twice.
+    pub(crate) prints: [u32; 2],
+    /// Sequence number after the SYN of each side, where [`TcpSeen`] says that it was seen.
+    pub(crate) start_seq: [u32; 2],
+    /// Of originator and responder.
+    pub(crate) packets: [u32; 2],
+    /// Of originator and responder.
+    pub(crate) bytes: [u64; 2],
     /// `seq` of the packet that opened it.
     pub(crate) opened: u64,
     pub(crate) first_ns: i64,
-    pub(crate) last_ns: i64,
-    /// Of originator and responder.
-    pub(crate) bytes: [u64; 2],
-    /// Of originator and responder.
-    pub(crate) packets: [u32; 2],
-    /// Sequence number after the SYN of each side, where [`TcpSeen`] says that it was seen.
-    pub(crate) start_seq: [u32; 2],
-    /// Print of the last packet of each side, to know one that the span shows twice.
-    pub(crate) prints: [u32; 2],
-    link: Link,
-    /// Where its conversation lies while `phase` is [`Phase::Watched`].
-    pub(crate) conversation: u32,
-    pub(crate) vlan: VlanTags,
-    vni: Option<u32>,
-    pub(crate) phase: Phase,
-    pub(crate) seen: TcpSeen,
-    /// The protocol of its last session, by its place in the registry.
-    pub(crate) service: Option<NonZeroU8>,
-    originator_is_low: bool,
-    oriented: Oriented,
-    /// Whether it waits for answers within seconds, as name services do: it leaves early.
-    pub(crate) short: bool,
-    /// Whether it was said that it is the tunnel of an endpoint.
-    pub(crate) marked: bool,
-    /// Whether it is the outside of a tunnel: such a flow may well have one direction only, as its senders spread packets
-    /// over source ports, and mirrors do not answer.
-    pub(crate) carries: bool,
-    /// Whether it is in the table: its entry is kept when it leaves.
-    listed: bool,
 }
+
+// Each octet more is a megabyte of a full table.
+const _: () = assert!(size_of::<Flow>() == 128);
 
 /// What a flow's packets are good for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
     /// No payload yet.
     New,
+    /// Nothing is known of its payload so far, and nothing of it is kept; a protocol may still begin.
+    Unknown,
     /// A conversation wants its payload.
     Watched,
+    /// Its session waits for nothing, and begins again with the next datagram.
+    Resting,
     /// Understood or given up: its packets are only counted.
     Decided,
+}
+
+/// What is known of a flow, a bit each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Traits(u8);
+
+impl Traits {
+    const ORIGINATOR_IS_LOW: Self = Self(1);
+    /// The TCP handshake told who opened it.
+    const BY_SYN: Self = Self(2);
+    /// It waits for answers within seconds, as name services do: it leaves early.
+    pub(crate) const SHORT: Self = Self(4);
+    /// It was said that it is the tunnel of an endpoint.
+    pub(crate) const MARKED: Self = Self(8);
+    /// It is the outside of a tunnel: such a flow may well have one direction only, as its senders spread packets over
+    /// source ports, and mirrors do not answer.
+    pub(crate) const CARRIES: Self = Self(16);
+    /// Something was seen in it that is remembered until its end.
+    pub(crate) const REMEMBERED: Self = Self(32);
+    /// It is in the table: its entry is kept when it leaves.
+    const LISTED: Self = Self(64);
+
+    fn has(self, one: Self) -> bool {
+        self.0 & one.0 != 0
+    }
 }
 
 /// The control bits seen of a TCP flow.
@@ -98,22 +121,35 @@ impl Flow {
     /// Which side sent a packet: 0 for the originator, 1 for the responder.
     #[inline]
     pub(crate) fn side(&self, from_low: bool) -> usize {
-        usize::from(from_low != self.originator_is_low)
+        usize::from(from_low != self.has(Traits::ORIGINATOR_IS_LOW))
     }
 
-    /// Its identity, the same in all its records.
-    pub(crate) fn identity(&self) -> FlowRef {
-        let (orig, resp) = self.key.ends(self.originator_is_low);
-        FlowRef {
-            id: self.key.id(self.opened),
-            opened: self.opened,
-            orig,
-            resp,
-            transport: self.key.transport(),
-            vlan: self.vlan,
-            vni: self.vni,
-            oriented: self.oriented,
-        }
+    /// Whether this is known of it.
+    #[inline]
+    pub(crate) fn has(&self, one: Traits) -> bool {
+        self.traits.has(one)
+    }
+
+    /// From now on this is known of it.
+    #[inline]
+    pub(crate) fn mark(&mut self, one: Traits) {
+        self.traits.0 |= one.0;
+    }
+
+    /// This is not so any more.
+    pub(crate) fn unmark(&mut self, one: Traits) {
+        self.traits.0 &= !one.0;
+    }
+
+    /// The sequence numbers after each side's SYN, where they were seen.
+    pub(crate) fn starts(&self) -> [Option<u32>; 2] {
+        let start = |side: usize, bit| self.seen.has(bit).then_some(self.start_seq[side]);
+        [start(0, TcpSeen::SYN), start(1, TcpSeen::SYN_ACK)]
+    }
+
+    /// Its transport protocol.
+    pub(crate) fn transport(&self) -> Transport {
+        self.key.transport()
     }
 
     /// Its end, for `cause` unless TCP said how.
@@ -137,13 +173,14 @@ impl Flow {
 
     /// Whether only one side was seen of a flow that ought to have two.
     pub(crate) fn one_sided(&self) -> bool {
-        !self.carries && self.packets.contains(&0)
+        !self.has(Traits::CARRIES) && self.packets.contains(&0)
     }
 
     /// How long it may be silent, in nanoseconds.
     fn patience_ns(&self) -> i64 {
         let seconds = match self.key.transport() {
-            _ if self.short => SHORT_S,
+            _ if self.phase == Phase::Resting => ANSWERED_S,
+            _ if self.has(Traits::SHORT) => SHORT_S,
             Transport::Udp | Transport::Icmp | Transport::Icmp6 | Transport::Other(_) => UDP_S,
             Transport::Tcp if self.seen.closed() => CLOSED_S,
             Transport::Tcp if self.phase == Phase::New && self.packets.iter().sum::<u32>() < 3 => {
@@ -169,33 +206,63 @@ pub(crate) struct Opener {
 /// The flows of one worker.
 #[derive(Debug)]
 pub(crate) struct FlowTable {
-    index: HashTable<u32>,
+    hasher: Hasher,
+    index: Index,
     slab: Slab,
     wheel: Wheel,
-    free: Vec<u32>,
+    tags: TagList,
     most: usize,
-    /// Counts the flows that came and went.
-    state: u64,
 }
 
-#[derive(Debug)]
-struct Slab(Vec<Flow>);
+/// The entries, in blocks: so nothing is moved when there are more, and what is not needed is not touched.
+#[derive(Debug, Default)]
+struct Slab {
+    blocks: Vec<Vec<Flow>>,
+    /// Entries that are free again. They are taken last in, first out: the last one is still in a cache.
+    free: Vec<u32>,
+}
+
+impl Slab {
+    #[inline]
+    fn get(&self, at: u32) -> &Flow {
+        &self.blocks[at as usize / BLOCK][at as usize % BLOCK]
+    }
+
+    #[inline]
+    fn get_mut(&mut self, at: u32) -> &mut Flow {
+        &mut self.blocks[at as usize / BLOCK][at as usize % BLOCK]
+    }
+
+    fn add(&mut self, flow: Flow) -> u32 {
+        if let Some(at) = self.free.pop() {
+            *self.get_mut(at) = flow;
+            return at;
+        }
+        if self.blocks.last().is_none_or(|last| last.len() == BLOCK) {
+            self.blocks.push(Vec::with_capacity(BLOCK));
+        }
+        let before = (self.blocks.len() - 1) * BLOCK;
+        let last = self.blocks.last_mut().expect("one was added");
+        last.push(flow);
+        (before + last.len() - 1) as u32
+    }
+}
 
 impl Linked for Slab {
     fn link(&mut self, index: u32) -> &mut Link {
-        &mut self.0[index as usize].link
+        &mut self.get_mut(index).link
     }
 }
 
 impl FlowTable {
-    /// At most `most` flows at a time.
-    pub(crate) fn new(most: usize) -> Self {
+    /// At most `most` flows at a time, found by the hashes of `hasher`.
+    pub(crate) fn new(most: usize, hasher: Hasher) -> Self {
         Self {
-            index: HashTable::new(),
-            slab: Slab(Vec::new()),
+            hasher,
+            index: Index::new(),
+            slab: Slab::default(),
             wheel: Wheel::new(),
-            free: Vec::new(),
-            state: 0,
+            tags: TagList::new(hasher.seed()),
             most: most.clamp(1, u32::MAX as usize - 1),
         }
     }
@@ -206,6 +273,7 @@ impl FlowTable {
     }
 
     /// How many flows there are.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.index.len()
     }
@@ -215,74 +283,88 @@ impl FlowTable {
         self.index.len() >= self.most
     }
 
+    /// The hash of a key, by which all else here finds its flow.
+    #[inline]
+    pub(crate) fn hash(&self, key: &FlowKey) -> u64 {
+        self.hasher.hash(key)
+    }
+
+    /// The first step towards a flow: has the place in the index fetched.
+    #[inline]
+    pub(crate) fn fetch_index(&self, hash: u64) {
+        self.index.fetch(hash);
+    }
+
+    /// The second step: has the entry fetched, if there is one.
+    #[inline]
+    pub(crate) fn fetch_flow(&self, hash: u64) {
+        if let Some(at) = self.index.find(hash, |_| true) {
+            prefetch::fetch(self.slab.get(at));
+        }
+    }
+
     #[inline]
     pub(crate) fn find(&self, hash: u64, key: &FlowKey) -> Option<u32> {
-        self.index
-            .find(hash, |&at| self.slab.0[at as usize].key == *key)
-            .copied()
-    }
-
-    /// Whether [`Self::find`] would still answer this.
-    #[inline]
-    pub(crate) fn holds(&self, at: u32, key: &FlowKey) -> bool {
-        let flow = &self.slab.0[at as usize];
-        flow.listed && flow.key == *key
-    }
-
-    /// Another number whenever a flow has come or gone: until then [`Self::find`] answers the same.
-    #[inline]
-    pub(crate) fn state(&self) -> u64 {
-        self.state
-    }
-
-    /// Where the conversation of a flow lies, if it is watched.
-    #[inline]
-    pub(crate) fn conversation(&self, at: u32) -> u32 {
-        self.slab.0[at as usize].conversation
+        self.index.find(hash, |at| self.slab.get(at).key == *key)
     }
 
     #[inline]
     pub(crate) fn get(&mut self, at: u32) -> &mut Flow {
-        &mut self.slab.0[at as usize]
+        self.slab.get_mut(at)
+    }
+
+    /// A flow's identity, the same in all its records.
+    pub(crate) fn identity(&self, at: u32) -> FlowRef {
+        let flow = self.slab.get(at);
+        let (orig, resp) = flow.key.ends(flow.has(Traits::ORIGINATOR_IS_LOW));
+        let tags = self.tags.at(flow.tags);
+        FlowRef {
+            id: flow.key.id(flow.opened),
+            opened: flow.opened,
+            orig,
+            resp,
+            transport: flow.key.transport(),
+            vlan: tags.vlan,
+            vni: tags.vni,
+            oriented: if flow.has(Traits::BY_SYN) {
+                Oriented::Syn
+            } else {
+                Oriented::Guessed
+            },
+        }
     }
 
     /// Opens a flow; the caller has made room.
     pub(crate) fn open(&mut self, hash: u64, key: FlowKey, opener: Opener) -> u32 {
-        let flow = Flow {
-            key,
-            hash,
-            opened: opener.seq,
-            first_ns: opener.at_ns,
-            last_ns: opener.at_ns,
-            bytes: [0; 2],
-            packets: [0; 2],
-            start_seq: [0; 2],
-            prints: [0; 2],
-            link: Link::default(),
-            conversation: u32::MAX,
+        let tags = Tags {
             vlan: opener.vlan,
             vni: opener.vni,
+        };
+        let mut flow = Flow {
+            key,
             phase: Phase::New,
             seen: TcpSeen::default(),
+            traits: Traits::LISTED,
             service: None,
-            originator_is_low: opener.originator_is_low,
-            oriented: opener.oriented,
-            short: false,
-            marked: false,
-            carries: false,
-            listed: true,
+            link: Link::default(),
+            aside: u32::MAX,
+            last_ns: opener.at_ns,
+            tags: self.tags.enter(tags),
+            prints: [0; 2],
+            start_seq: [0; 2],
+            packets: [0; 2],
+            bytes: [0; 2],
+            opened: opener.seq,
+            first_ns: opener.at_ns,
         };
-        let at = if let Some(at) = self.free.pop() {
-            self.slab.0[at as usize] = flow;
-            at
-        } else {
-            self.slab.0.push(flow);
-            (self.slab.0.len() - 1) as u32
-        };
-        self.state += 1;
-        let slab = &self.slab;
-        self.index
-            .insert_unique(hash, at, |&other| slab.0[other as usize].hash);
+        if opener.originator_is_low {
+            flow.mark(Traits::ORIGINATOR_IS_LOW);
+        }
+        if opener.oriented == Oriented::Syn {
+            flow.mark(Traits::BY_SYN);
+        }
+        let at = self.slab.add(flow);
+        self.index.insert(hash, at);
         // A capture may say any time, the last one that can be told too.
         let first_look_ns = opener.at_ns.saturating_add(FIRST_LOOK_S * NS_PER_S);
         self.wheel.arm(&mut self.slab, at, first_look_ns);
@@ -291,20 +373,20 @@ impl FlowTable {
 
     /// Takes a flow out; its entry is free afterwards, so what is wanted of it is read before.
     pub(crate) fn remove(&mut self, at: u32) {
-        self.state += 1;
         self.wheel.disarm(&mut self.slab, at);
-        let hash = self.slab.0[at as usize].hash;
-        if let Ok(entry) = self.index.find_entry(hash, |&other| other == at) {
-            entry.remove();
-            self.slab.0[at as usize].listed = false;
-            self.free.push(at);
-        }
+        let flow = self.slab.get(at);
+        let hash = self.hasher.hash(&flow.key);
+        self.tags.leave(flow.tags);
+        self.index.remove(hash, at);
+        self.slab.get_mut(at).unmark(Traits::LISTED);
+        self.slab.free.push(at);
     }
 
-    /// A flow that has been silent for too long at `now_ns`. Called until it answers `None`.
+    /// A flow that has been silent for too long at `now_ns`, and is in no timer any more: the caller removes it. Called
+    /// until it answers `None`.
     pub(crate) fn expired(&mut self, now_ns: i64) -> Option<u32> {
         while let Some(at) = self.wheel.due(&mut self.slab, now_ns) {
-            let flow = &self.slab.0[at as usize];
+            let flow = self.slab.get(at);
             let deadline_ns = flow.last_ns.saturating_add(flow.patience_ns());
             if deadline_ns < now_ns {
                 return Some(at);
@@ -322,7 +404,7 @@ impl FlowTable {
     pub(crate) fn least_worth(&mut self, now_ns: i64) -> Option<u32> {
         for _ in 0..SECOND_CHANCES {
             let at = self.wheel.nearest(&mut self.slab)?;
-            let flow = &self.slab.0[at as usize];
+            let flow = self.slab.get(at);
             // One that was heard since it was armed gets a second chance.
             let deadline_ns = flow.last_ns.saturating_add(flow.patience_ns());
             if deadline_ns <= now_ns.saturating_add(EVICT_WITHIN_S * NS_PER_S) {
@@ -333,16 +415,28 @@ impl FlowTable {
         self.wheel.nearest(&mut self.slab)
     }
 
-    /// All flows, in the order in which they were opened.
-    pub(crate) fn all(&self) -> Vec<u32> {
-        let mut all: Vec<u32> = self.index.iter().copied().collect();
-        all.sort_unstable_by_key(|&at| self.slab.0[at as usize].opened);
-        all
+    /// All flows with their places, in no particular order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &Flow)> {
+        (0..)
+            .zip(self.slab.blocks.iter().flatten())
+            .filter(|(_, flow)| flow.has(Traits::LISTED))
+    }
+
+    /// Nothing comes any more: only these flows are still asked for.
+    pub(crate) fn forget_all_but(&mut self, flows: &[(u64, u32)]) {
+        if flows.is_empty() {
+            self.index = Index::new();
+            self.slab = Slab::default();
+        }
     }
 }
 
+/// Entries of a block: two megabytes, what a huge page holds.
+const BLOCK: usize = (2 << 20) / size_of::<Flow>();
 /// A name service's question is answered within seconds or never.
 const SHORT_S: i64 = 30;
+/// What comes after its answer is the answer again, or another question under the same ports.
+const ANSWERED_S: i64 = 10;
 /// RFC 4787 asks translators to keep UDP for two minutes. Protocols without connections have no better bound: tunnels ask
 /// each other for life within a minute.
 const UDP_S: i64 = 120;
@@ -366,8 +460,6 @@ mod tests {
     use terrier_wire::net::Address;
 
     use super::*;
-    use crate::flow::Hasher;
-
     fn opener(seq: u64, at_s: i64) -> Opener {
         Opener {
             seq,
@@ -386,7 +478,7 @@ mod tests {
 
     fn table_of(flows: u16, most: usize) -> (FlowTable, Hasher) {
         let hasher = Hasher::new(1);
-        let mut table = FlowTable::new(most);
+        let mut table = FlowTable::new(most, hasher);
         for port in 0..flows {
             table.open(
                 hasher.hash(&key(port)),
@@ -429,7 +521,7 @@ mod tests {
     #[test]
     fn the_ends_of_time_overflow_nothing() {
         for at_ns in [i64::MAX, i64::MIN] {
-            let (mut table, hasher) = (FlowTable::new(1), Hasher::new(1));
+            let (mut table, hasher) = (FlowTable::new(1, Hasher::new(1)), Hasher::new(1));
             let opener = Opener {
                 at_ns,
                 ..opener(1, 0)

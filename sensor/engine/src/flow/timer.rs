@@ -5,12 +5,13 @@
 //! their deadline are also the first to leave a full table: half-open ones have the shortest deadlines, then come the
 //! idle ones.
 
-/// The links of one entry.
+/// The links of one entry: ten octets, for they lie in each of a million flows.
 #[derive(Debug, Clone, Copy)]
+#[repr(C, packed(2))]
 pub(crate) struct Link {
     previous: u32,
     next: u32,
-    slot: u32,
+    slot: u16,
 }
 
 impl Default for Link {
@@ -18,7 +19,7 @@ impl Default for Link {
         Self {
             previous: NONE,
             next: NONE,
-            slot: NONE,
+            slot: NOWHERE,
         }
     }
 }
@@ -86,7 +87,7 @@ impl Wheel {
             next,
             slot,
         } = *entries.link(index);
-        if slot == NONE {
+        if slot == NOWHERE {
             return;
         }
         if previous == NONE {
@@ -136,7 +137,7 @@ impl Wheel {
     }
 
     /// The first slot with an entry, from this one on once around.
-    fn occupied_from(&self, slot: u32) -> Option<u32> {
+    fn occupied_from(&self, slot: u16) -> Option<u16> {
         let words = self.occupied.len();
         let (first, later) = (slot as usize / 64, u64::MAX << (slot % 64));
         // The first word is looked at twice: its later slots come first, its earlier ones last.
@@ -147,16 +148,18 @@ impl Wheel {
                 _ if step == words => self.occupied[at] & !later,
                 _ => self.occupied[at],
             };
-            (word != 0).then(|| at as u32 * 64 + word.trailing_zeros())
+            (word != 0).then(|| at as u16 * 64 + word.trailing_zeros() as u16)
         })
     }
 
-    fn slot(at_s: i64) -> u32 {
-        at_s.rem_euclid(Self::HORIZON_S) as u32
+    fn slot(at_s: i64) -> u16 {
+        at_s.rem_euclid(Self::HORIZON_S) as u16
     }
 }
 
 const NONE: u32 = u32::MAX;
+/// The slot of an entry that is not armed.
+const NOWHERE: u16 = u16::MAX;
 pub(crate) const NS_PER_S: i64 = 1_000_000_000;
 
 #[cfg(test)]

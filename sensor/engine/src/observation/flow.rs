@@ -213,16 +213,30 @@ impl Frames {
     }
 }
 
-/// The first octets of each side of a flow that no decoder knows.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// The first octets of a side of a flow, which no decoder knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FirstOctets {
-    /// Originator's, responder's; [`FirstOctets::MAX`] at most each.
-    pub octets: [Vec<u8>; 2],
+    /// Who sent them.
+    pub side: Side,
+    /// [`FirstOctets::MAX`] at most.
+    pub octets: Vec<u8>,
 }
 
 impl FirstOctets {
     /// Enough for the marks in the knowledge pages.
     pub const MAX: usize = 64;
+
+    /// Those at the start of what a side sent.
+    #[must_use]
+    pub fn of(side: Side, octets: &[u8]) -> Self {
+        let octets = octets
+            .get(..octets.len().min(Self::MAX))
+            .unwrap_or_default();
+        Self {
+            side,
+            octets: octets.to_vec(),
+        }
+    }
 }
 
 /// The end of a flow.

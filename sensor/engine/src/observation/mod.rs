@@ -136,6 +136,14 @@ impl Fact {
         }
     }
 
+    /// Whether somebody remembers it until its flow ends, and must be told then.
+    pub(crate) fn asks_for_end(&self) -> bool {
+        !matches!(
+            self,
+            Self::Dns(_) | Self::Dhcp(_) | Self::Netbios(_) | Self::Unknown(_) | Self::FlowEnded(_)
+        )
+    }
+
     /// Writes its body into a record, under the name of its protocol.
     ///
     /// # Errors

@@ -135,6 +135,14 @@ impl super::Session for Session {
         self.exchange.held()
     }
 
+    fn rest(&self) -> Option<u32> {
+        self.exchange.rest()
+    }
+
+    fn resume(&mut self, kept: u32) {
+        self.exchange.resume(kept);
+    }
+
     fn end(&mut self, emit: &mut Emit<'_>) {
         self.exchange.end(emit);
     }
@@ -146,8 +154,8 @@ struct Exchange {
     pending: Pending,
     /// The zone transfer under way: all its messages but the first are answers that nobody asked for again.
     transfer: Option<u16>,
-    /// What the last answers said, as hashes. Who repeats a question gets each answer twice.
-    recent: [u64; Self::RECENT],
+    /// What the last answers said, as hashes; 0 where there is none. Who repeats a question gets each answer twice.
+    recent: [u16; Self::RECENT],
 }
 
 impl Exchange {
@@ -161,6 +169,21 @@ impl Exchange {
     /// Octets kept of questions.
     fn held(&self) -> usize {
         self.pending.held()
+    }
+
+    /// The last two answers, where nothing else is to be remembered: most flows have no more.
+    fn rest(&self) -> Option<u32> {
+        let [last, before, ..] = self.recent;
+        let others = self.recent.iter().skip(2).any(|&said| said != 0);
+        let idle = self.pending.is_empty() && self.transfer.is_none() && !others;
+        idle.then_some(u32::from(last) | u32::from(before) << 16)
+    }
+
+    fn resume(&mut self, kept: u32) {
+        let [a, b, c, d] = kept.to_le_bytes();
+        let [last, before, ..] = &mut self.recent;
+        *last = u16::from_le_bytes([a, b]);
+        *before = u16::from_le_bytes([c, d]);
     }
 
     fn message(&mut self, from: Side, message: &Message<'_>, emit: &mut Emit<'_>) {

@@ -1,36 +1,49 @@
 //! The datagrams of a flow: which protocol they speak, and its session.
 
+use std::num::NonZeroU8;
+
 use terrier_wire::Side;
 
+use super::search::{self, DatagramSearch, Found};
 use super::{
-    Emit, Fitting, MAX_CARRIERS, Opening, Outcome, Patience, Probe, Progress, Protocol, Session,
-    place,
+    Emit, Fitting, MAX_CARRIERS, Opening, Outcome, Patience, Progress, Protocol, Session, place,
 };
-use crate::observation::{Fact, FirstOctets, Frames, Transport};
 
 /// What datagrams say, as far as it was understood.
 pub(crate) struct Exchange {
     running: Option<(&'static Protocol, Box<dyn Session>)>,
-    fitting: Fitting,
-    /// Datagrams that nobody knew.
-    unknown: u8,
-    first: FirstOctets,
-    frames: Frames,
+    search: DatagramSearch,
     /// Protocols that left the flow to another one.
     carriers: u8,
 }
 
 impl Exchange {
-    /// A flow of which nothing was seen yet.
-    pub(crate) fn over(transport: Transport) -> Self {
+    /// A flow of which nothing is kept, and the search has come so far.
+    pub(crate) fn after(search: DatagramSearch) -> Self {
         Self {
             running: None,
-            fitting: Fitting::over(transport),
-            unknown: 0,
-            first: FirstOctets::default(),
-            frames: Frames::default(),
+            search,
             carriers: 0,
         }
+    }
+
+    /// A flow whose session rested: it begins again with what it left behind.
+    pub(crate) fn resumed(place: NonZeroU8, kept: u32) -> Self {
+        let running = super::at(place).map(|protocol| {
+            let mut session = (protocol.start)();
+            session.resume(kept);
+            (protocol, session)
+        });
+        Self {
+            running,
+            ..Self::after(DatagramSearch::NEW)
+        }
+    }
+
+    /// What its session leaves behind where it waits for nothing, if there is nothing else to keep.
+    pub(crate) fn rest(&self) -> Option<u32> {
+        let (_, session) = self.running.as_ref().filter(|_| self.carriers == 0)?;
+        session.rest()
     }
 
     /// Takes a datagram.
@@ -40,12 +53,12 @@ impl Exchange {
                 flow: emit.flow(),
                 octets,
             };
-            let known = self
-                .fitting
-                .each()
-                .find(|(_, protocol)| (protocol.probe)(&opening) == Probe::Yes);
-            let Some((at, protocol)) = known else {
-                return self.keep_unknown(from, octets, emit);
+            let fitting = Fitting::over(emit.flow().transport);
+            let Some((at, protocol)) = search::known(fitting, &opening) else {
+                return match self.search.pass(from, octets, emit) {
+                    Found::GivenUp => Outcome::Decided,
+                    Found::Something | Found::Nothing => Outcome::Wanted,
+                };
             };
             let session = (protocol.start)();
             if session.is_sure() {
@@ -80,9 +93,8 @@ impl Exchange {
 
     /// The flow ended: the session says what is pending.
     pub(crate) fn end(&mut self, emit: &mut Emit<'_>) {
-        match &mut self.running {
-            Some((_, session)) => session.end(emit),
-            None => self.say_unknown(emit),
+        if let Some((_, session)) = &mut self.running {
+            session.end(emit);
         }
     }
 
@@ -99,29 +111,4 @@ impl Exchange {
             .as_ref()
             .map_or(Patience::Usual, |(protocol, _)| protocol.patience)
     }
-
-    fn keep_unknown(&mut self, from: Side, octets: &[u8], emit: &mut Emit<'_>) -> Outcome {
-        let first = &mut self.first.octets[from.index()];
-        // Signatures know the octets of TCP and UDP; what begins an ICMP message is no mark of a tool.
-        if first.is_empty() && emit.flow().transport == Transport::Udp {
-            first.extend_from_slice(&octets[..octets.len().min(FirstOctets::MAX)]);
-            emit.note(&mut self.frames);
-        }
-        self.unknown += 1;
-        if self.unknown < MAX_UNKNOWN {
-            return Outcome::Wanted;
-        }
-        self.say_unknown(emit);
-        Outcome::Decided
-    }
-
-    fn say_unknown(&mut self, emit: &mut Emit<'_>) {
-        if self.carriers == 0 && self.first.octets.iter().any(|octets| !octets.is_empty()) {
-            emit.fact(&self.frames, Fact::Unknown(std::mem::take(&mut self.first)));
-        }
-    }
 }
-
-/// Datagrams that are looked at before a flow is given up: protocols open with their first one, and a pick-up in mid-flow
-/// shows the like within a few.
-const MAX_UNKNOWN: u8 = 4;

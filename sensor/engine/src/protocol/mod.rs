@@ -33,6 +33,7 @@ mod remote_tests;
 mod rfb;
 mod rsh;
 mod rustdesk;
+mod search;
 mod socks;
 mod softether;
 mod ssdp;
@@ -59,6 +60,7 @@ use terrier_wire::Side;
 use crate::observation::{FlowRef, Transport};
 pub(crate) use emit::{Emit, Tally};
 pub(crate) use exchange::Exchange;
+pub(crate) use search::{DatagramSearch, Found, StreamSearch};
 pub(crate) use talk::Talk;
 
 /// One protocol as the worker knows it.
@@ -184,10 +186,14 @@ fn place_of(name: &str) -> NonZeroU8 {
     )
 }
 
+/// The protocol at a place.
+fn at(place: NonZeroU8) -> Option<&'static Protocol> {
+    ALL.get(usize::from(place.get()) - 1)
+}
+
 /// The name of the protocol at a place.
 pub(crate) fn name(place: NonZeroU8) -> &'static str {
-    ALL.get(usize::from(place.get()) - 1)
-        .map_or("", |protocol| protocol.name)
+    at(place).map_or("", |protocol| protocol.name)
 }
 
 /// Whether any protocol is known over a transport.
@@ -245,6 +251,15 @@ pub(crate) trait Session: Send {
     fn held(&self) -> usize {
         0
     }
+
+    /// What it leaves behind where it waits for nothing: it is forgotten, and [resumed](Self::resume) with this when the
+    /// flow goes on. Only over datagrams.
+    fn rest(&self) -> Option<u32> {
+        None
+    }
+
+    /// A session of the same flow rested and left this behind.
+    fn resume(&mut self, _kept: u32) {}
 }
 
 /// How a session goes on.

@@ -4,9 +4,9 @@
 
 use terrier_wire::Side;
 
+use super::search::{self, Found, StreamSearch};
 use super::{
-    BEHIND_A_PREAMBLE, Begins, Emit, Fitting, MAX_CARRIERS, OVER_TCP, Opening, Outcome, Patience,
-    Probe, Progress, Protocol, Session,
+    Emit, Fitting, MAX_CARRIERS, Opening, Outcome, Patience, Probe, Progress, Protocol, Session,
 };
 use crate::observation::{Fact, FirstOctets, Frames};
 
@@ -14,7 +14,7 @@ use crate::observation::{Fact, FirstOctets, Frames};
 pub(crate) struct Talk {
     held: [Held; 2],
     state: State,
-    first: FirstOctets,
+    /// The packets that opened the streams.
     frames: Frames,
     /// Protocols that carried another one.
     carriers: u8,
@@ -28,10 +28,12 @@ struct Held {
 }
 
 enum State {
-    /// No protocol is known; which still fit each side.
-    Probing([Fitting; 2]),
-    /// None of them opened the streams; one may still begin behind a preamble, within so many more segments.
-    Waiting(u8),
+    /// No protocol is known.
+    Searching {
+        search: StreamSearch,
+        /// Which still fit what each side has sent.
+        fitting: [Fitting; 2],
+    },
     /// A session reads on.
     Running {
         protocol: &'static Protocol,
@@ -39,15 +41,50 @@ enum State {
     },
 }
 
+/// What the probes say of what one side has sent.
+enum Probed {
+    /// It is of a protocol, whose session has begun.
+    Known,
+    /// It may be of one.
+    Open,
+    /// It is of none.
+    Unknown,
+}
+
+impl State {
+    fn searching(search: StreamSearch) -> Self {
+        Self::Searching {
+            search,
+            fitting: Side::BOTH.map(|side| search.fitting(side)),
+        }
+    }
+}
+
 impl Talk {
     /// Streams of which nothing was seen yet.
     pub(crate) fn new() -> Self {
+        Self::after(StreamSearch::NEW)
+    }
+
+    /// Streams of which nothing is kept, and the search has come so far.
+    pub(crate) fn after(search: StreamSearch) -> Self {
         Self {
             held: Default::default(),
-            state: State::Probing([OVER_TCP; 2]),
-            first: FirstOctets::default(),
+            state: State::searching(search),
             frames: Frames::default(),
             carriers: 0,
+        }
+    }
+
+    /// How far the search has come, if there is nothing else to keep.
+    pub(crate) fn only_search(&self) -> Option<StreamSearch> {
+        match &self.state {
+            State::Searching { search, .. }
+                if self.carriers == 0 && self.held.iter().all(|held| held.len() == 0) =>
+            {
+                Some(*search)
+            }
+            _ => None,
         }
     }
 
@@ -55,7 +92,7 @@ impl Talk {
     pub(crate) fn held(&self) -> usize {
         let session = match &self.state {
             State::Running { session, .. } => session.held(),
-            State::Probing(_) | State::Waiting(_) => 0,
+            State::Searching { .. } => 0,
         };
         session + self.held.iter().map(Held::len).sum::<usize>()
     }
@@ -64,8 +101,11 @@ impl Talk {
     pub(crate) fn end(&mut self, emit: &mut Emit<'_>) {
         match &mut self.state {
             State::Running { session, .. } => session.end(emit),
-            State::Probing(_) => self.say_unknown(emit),
-            State::Waiting(_) => {}
+            State::Searching { .. } => {
+                for side in Side::BOTH {
+                    say_unknown(side, &self.held, &self.frames, emit);
+                }
+            }
         }
     }
 
@@ -74,11 +114,11 @@ impl Talk {
         emit.tally().gaps += 1;
         let progress = match &mut self.state {
             // What comes after the gap is no opening.
-            State::Probing(fitting) => {
-                fitting[side.index()] = Fitting::NONE;
-                return self.judge_probes(emit);
+            State::Searching { search, .. } if search.is_late(side) => return Outcome::Wanted,
+            State::Searching { .. } => {
+                self.exhaust(side, emit);
+                return Outcome::Wanted;
             }
-            State::Waiting(_) => return Outcome::Wanted,
             State::Running { session, .. } => session.gap(side, length, emit),
         };
         self.held[side.index()].clear();
@@ -87,52 +127,50 @@ impl Talk {
 
     /// Takes octets of one side that come next.
     pub(crate) fn octets(&mut self, from: Side, new: &[u8], emit: &mut Emit<'_>) -> Outcome {
-        match &mut self.state {
-            State::Running { .. } => self.run(from, new, emit),
-            State::Probing(fitting) => {
-                // Octets that may open something are not looked at for what comes behind a preamble. Once more have come,
-                // what fitted so far may as well be a preamble that resembles it.
-                let late = fitting[from.index()].is_empty() || self.held[from.index()].len() > 0;
-                if late && let Some(place) = self.begin_late(from, new, emit) {
-                    return self.run(from, &new[place..], emit);
-                }
+        let State::Searching { search, .. } = &mut self.state else {
+            return self.run(from, new, emit);
+        };
+        if search.is_late(from) {
+            if let Some(place) = self.begin_late(from, new, emit) {
+                return self.run(from, &new[place..], emit);
+            }
+            if self.held[from.index()].len() > 0 {
                 emit.note(&mut self.frames);
-                let first = &mut self.first.octets[from.index()];
-                let room = FirstOctets::MAX.saturating_sub(first.len());
-                first.extend_from_slice(&new[..new.len().min(room)]);
                 self.held[from.index()].push(new);
-                let outcome = self.probe(from, emit);
+            }
+            return self.pass(from, new.len(), emit);
+        }
+        // Octets that may open something are not looked at for what comes behind a preamble. Once more have come, what
+        // fitted so far may as well be a preamble that resembles it.
+        let first = self.held[from.index()].len() == 0;
+        if !first && let Some(place) = self.begin_late(from, new, emit) {
+            return self.run(from, &new[place..], emit);
+        }
+        emit.note(&mut self.frames);
+        self.held[from.index()].push(new);
+        match self.probe(from, emit) {
+            Probed::Known => self.run(from, &[], emit),
+            Probed::Open => Outcome::Wanted,
+            Probed::Unknown => {
+                let outcome = self.exhaust(from, emit);
                 // The first segment may hold a preamble and what comes behind it.
-                if !late
-                    && self.is_unknown(from)
-                    && let Some(place) = self.begin_late(from, new, emit)
-                {
+                if first && let Some(place) = self.begin_late(from, new, emit) {
                     return self.run(from, &new[place..], emit);
                 }
                 outcome
-            }
-            State::Waiting(segments) => {
-                *segments -= 1;
-                let over = *segments == 0;
-                if let Some(place) = self.begin_late(from, new, emit) {
-                    self.run(from, &new[place..], emit)
-                } else if over {
-                    Outcome::Decided
-                } else {
-                    Outcome::Wanted
-                }
             }
         }
     }
 
     /// Asks every protocol that still fits a side for what that side has sent so far.
-    fn probe(&mut self, from: Side, emit: &mut Emit<'_>) -> Outcome {
-        let State::Probing(fitting) = &mut self.state else {
-            return Outcome::Wanted;
+    fn probe(&mut self, from: Side, emit: &mut Emit<'_>) -> Probed {
+        let State::Searching { fitting, .. } = &mut self.state else {
+            return Probed::Known;
         };
+        let held = &self.held[from.index()];
         let opening = Opening {
             flow: emit.flow(),
-            octets: self.held[from.index()].rest(),
+            octets: held.rest(),
         };
         let left = &mut fitting[from.index()];
         for (at, protocol) in left.each() {
@@ -141,19 +179,46 @@ impl Talk {
                 Probe::No => left.remove(at),
                 Probe::Yes => {
                     self.begin(at, protocol, emit);
-                    return self.run(from, &[], emit);
+                    return Probed::Known;
                 }
             }
         }
-        self.judge_probes(emit)
+        if left.is_empty() || held.len() > MAX_PROBED {
+            Probed::Unknown
+        } else {
+            Probed::Open
+        }
     }
 
-    /// Whether no protocol can have opened what a side sent.
-    fn is_unknown(&self, side: Side) -> bool {
-        match &self.state {
-            State::Probing(fitting) => fitting[side.index()].is_empty(),
-            State::Waiting(_) => true,
-            State::Running { .. } => false,
+    /// Nothing can have opened what a side sent.
+    fn exhaust(&mut self, side: Side, emit: &mut Emit<'_>) -> Outcome {
+        if let State::Searching { fitting, .. } = &mut self.state {
+            fitting[side.index()] = Fitting::NONE;
+        }
+        self.pass(side, self.held[side.index()].len(), emit)
+    }
+
+    /// Octets of a side that nobody knew are passed over. Its first ones are told when there are enough of them, or when
+    /// nothing can have opened the other side either; then nothing of them is kept.
+    fn pass(&mut self, side: Side, octets: usize, emit: &mut Emit<'_>) -> Outcome {
+        let State::Searching { search, .. } = &mut self.state else {
+            return Outcome::Wanted;
+        };
+        // Where the other side has begun something they are not without an answer.
+        let other = side.other();
+        let answered = !search.is_late(other) && self.held[other.index()].len() > 0;
+        let found = search.pass(side, if answered { 0 } else { octets });
+        let both = Side::BOTH.into_iter().all(|side| search.is_late(side));
+        for side in Side::BOTH {
+            let late = search.is_late(side);
+            if both || late && self.held[side.index()].len() >= FirstOctets::MAX {
+                say_unknown(side, &self.held, &self.frames, emit);
+                self.held[side.index()].clear();
+            }
+        }
+        match found {
+            Found::GivenUp => Outcome::Decided,
+            Found::Something | Found::Nothing => Outcome::Wanted,
         }
     }
 
@@ -164,21 +229,11 @@ impl Talk {
             flow: emit.flow(),
             octets: new,
         };
-        let (number, protocol, place) =
-            BEHIND_A_PREAMBLE.each().find_map(|(number, protocol)| {
-                if (protocol.probe)(&opening) == Probe::Yes {
-                    return Some((number, protocol, 0));
-                }
-                match protocol.begins {
-                    Begins::Within(find) => find(new).map(|place| (number, protocol, place)),
-                    Begins::AtAnySegment | Begins::AtTheStart => None,
-                }
-            })?;
-        if matches!(self.state, State::Probing(_)) {
-            self.say_unknown(emit);
+        let (number, protocol, place) = search::behind_a_preamble(&opening)?;
+        for side in [from, from.other()] {
+            say_unknown(side, &self.held, &self.frames, emit);
+            self.held[side.index()].clear();
         }
-        self.held[from.index()].clear();
-        self.held[from.other().index()].clear();
         self.begin(number, protocol, emit);
         Some(place)
     }
@@ -191,61 +246,28 @@ impl Talk {
         self.state = State::Running { protocol, session };
     }
 
-    /// Once no protocol can have opened the flow, it is only looked at for one that begins behind a preamble.
-    fn judge_probes(&mut self, emit: &mut Emit<'_>) -> Outcome {
-        let State::Probing(fitting) = &self.state else {
-            return Outcome::Wanted;
-        };
-        let hopeless = Side::BOTH.into_iter().all(|side| {
-            let silent = self.held[side.index()].len() == 0;
-            let other_len = self.held[side.other().index()].len();
-            // A side that has said nothing may still open with something known, unless the other goes on without it.
-            if silent && !fitting[side.index()].is_empty() {
-                other_len > MAX_UNANSWERED
-            } else {
-                fitting[side.index()].is_empty()
-            }
-        });
-        let too_long = self.held.iter().any(|held| held.len() > MAX_PROBED);
-        if hopeless || too_long {
-            self.say_unknown(emit);
-            self.wait();
-        }
-        Outcome::Wanted
-    }
-
     /// Looks at what is left of both sides as if the flow began here.
     fn open_again(&mut self, emit: &mut Emit<'_>) -> Outcome {
         self.carriers += 1;
         if self.carriers > MAX_CARRIERS {
             return Outcome::Decided;
         }
-        self.state = State::Probing([OVER_TCP; 2]);
+        self.state = State::searching(StreamSearch::NEW);
         self.frames = Frames::default();
         for side in Side::BOTH {
-            let left = self.held[side.index()].rest();
-            self.first.octets[side.index()] = left[..left.len().min(FirstOctets::MAX)].to_vec();
-        }
-        for side in Side::BOTH {
-            if self.held[side.index()].len() > 0 && matches!(self.state, State::Probing(_)) {
-                let outcome = self.probe(side, emit);
-                if outcome == Outcome::Decided {
-                    return outcome;
-                }
+            if self.held[side.index()].len() == 0 {
+                continue;
+            }
+            let outcome = match self.probe(side, emit) {
+                Probed::Known => return self.run(side, &[], emit),
+                Probed::Unknown => self.exhaust(side, emit),
+                Probed::Open => Outcome::Wanted,
+            };
+            if outcome == Outcome::Decided {
+                return outcome;
             }
         }
         Outcome::Wanted
-    }
-
-    fn wait(&mut self) {
-        self.held = Default::default();
-        self.state = State::Waiting(MAX_PREAMBLE);
-    }
-
-    fn say_unknown(&mut self, emit: &mut Emit<'_>) {
-        if self.first.octets.iter().any(|octets| !octets.is_empty()) {
-            emit.fact(&self.frames, Fact::Unknown(self.first.clone()));
-        }
     }
 
     /// How a conversation goes on after its session has read.
@@ -320,8 +342,16 @@ impl Talk {
     pub(crate) fn patience(&self) -> Patience {
         match &self.state {
             State::Running { protocol, .. } => protocol.patience,
-            State::Probing(_) | State::Waiting(_) => Patience::Usual,
+            State::Searching { .. } => Patience::Usual,
         }
+    }
+}
+
+/// Hands out the first octets of a side, as long as they are kept.
+fn say_unknown(side: Side, held: &[Held; 2], frames: &Frames, emit: &mut Emit<'_>) {
+    let octets = held[side.index()].rest();
+    if !octets.is_empty() {
+        emit.fact(frames, Fact::Unknown(FirstOctets::of(side, octets)));
     }
 }
 
@@ -362,7 +392,3 @@ impl Held {
 const MAX_HELD: usize = 64 << 10;
 /// What a probe may ask for; a TLS hello cut into the smallest records is told long before.
 const MAX_PROBED: usize = 8 << 10;
-/// Segments that are looked at for a protocol behind a preamble: STARTTLS of the most talkative mail servers comes within.
-const MAX_PREAMBLE: u8 = 16;
-/// What one side may send without an answer before its flow is taken as one-sided.
-const MAX_UNANSWERED: usize = 4 << 10;

@@ -9,14 +9,38 @@ use terrier_wire::net::{Address, Ip, Protocol};
 use terrier_wire::transport::Flags;
 
 use super::print::{DUPLICATE_NS, NO_PRINT, print_of};
-use super::{Facts, GROUP, Worker};
+use super::{Facts, Worker};
 use crate::counters::Counters;
-use crate::flow::{FlowKey, Opener, Phase, TcpSeen};
+use crate::flow::{FlowKey, Opener, Phase, TcpSeen, Traits};
 use crate::observation::{
     EndCause, Fact, FlowRef, Frames, Marks, Oriented, Side, Transport, VlanTags,
 };
 use crate::packet::Packet;
 use crate::protocol::{self, Emit};
+
+/// A packet taken apart.
+pub(super) struct Taken<'a> {
+    here: Decapsulated<'a>,
+    read: Read<'a>,
+}
+
+/// What a packet turned out to be.
+enum Read<'a> {
+    /// A transport header, with the place of its flow; none where the flow is another worker's.
+    Whole(Header<'a>, Option<Place>),
+    /// A fragment: only the whole packet tells more.
+    Fragment,
+    /// It belongs to no flow.
+    Refused(Refused),
+}
+
+impl Taken<'_> {
+    /// What stands in the place of a packet before it is taken apart.
+    pub(super) const NOTHING: Self = Self {
+        here: Decapsulated::NOTHING,
+        read: Read::Fragment,
+    };
+}
 
 /// The place of a packet in the flow table.
 #[derive(Clone, Copy)]
@@ -24,15 +48,6 @@ struct Place {
     key: FlowKey,
     hash: u64,
     from_low: bool,
-}
-
-/// What the flow table answered in advance.
-#[derive(Clone, Copy)]
-pub(super) enum Ahead {
-    /// There the flow was.
-    At(u32),
-    /// In this state of the table there was none.
-    NoneIn(u64),
 }
 
 /// How an IP packet came: in one packet of the capture, or in several.
@@ -46,76 +61,65 @@ struct Came {
 }
 
 impl Worker {
-    /// Asks the table and the conversations for the flows of several packets at once. Their memory is seldom in a cache, and
-    /// what one packet waits for, the processor fetches for the next ones at the same time.
-    pub(super) fn look_ahead<'a>(
-        &self,
-        packets: &[Packet<'a>],
-        here: &mut Decapsulated<'a>,
-        ahead: &mut [Option<Ahead>; GROUP],
-    ) {
-        let mut places = [const { None }; GROUP];
-        for (packet, place) in packets.iter().zip(&mut places) {
-            let read = decap::frame_into(packet.link.0, packet.octets, here);
-            *place = match decap::transport(&here.ip) {
-                Ok(header) if read.is_ok() && here.ip.fragment.is_none() => {
-                    self.own_place(&here.ip, &header)
+    /// The first step: takes a packet apart, and has what the table knows of its flow fetched.
+    #[inline]
+    pub(super) fn take_apart<'a>(&self, packet: &Packet<'a>, taken: &mut Taken<'a>) {
+        let here = &mut taken.here;
+        taken.read = match decap::frame_into(packet.link.0, packet.octets, here) {
+            Err(refused) => Read::Refused(refused),
+            Ok(()) if here.ip.fragment.is_some() => Read::Fragment,
+            Ok(()) => match decap::transport(&here.ip) {
+                Err(why) => Read::Refused(Refused {
+                    why,
+                    met: here.layers.met,
+                }),
+                Ok(header) => {
+                    let place = self.own_place(&here.ip, &header);
+                    if let Some(place) = &place {
+                        self.table.fetch_index(place.hash);
+                    }
+                    Read::Whole(header, place)
                 }
-                _ => None,
-            };
-        }
-        let state = self.table.state();
-        for (place, ahead) in places.iter().zip(&mut *ahead) {
-            *ahead =
-                place.as_ref().map(
-                    |place: &Place| match self.table.find(place.hash, &place.key) {
-                        Some(at) => Ahead::At(at),
-                        None => Ahead::NoneIn(state),
-                    },
-                );
-        }
-        let mut touched = 0;
-        for ahead in ahead.iter() {
-            if let Some(Ahead::At(at)) = *ahead {
-                touched ^= self.conversations.touch(self.table.conversation(at));
-            }
-        }
-        std::hint::black_box(touched);
+            },
+        };
     }
 
+    /// The second step: has the flow itself fetched.
     #[inline]
-    pub(super) fn packet<'a>(
-        &mut self,
-        packet: &Packet<'a>,
-        here: &mut Decapsulated<'a>,
-        ahead: Option<Ahead>,
-        facts: &mut Facts,
-    ) {
+    pub(super) fn look_ahead(&self, taken: &Taken<'_>) {
+        if let Read::Whole(_, Some(place)) = &taken.read {
+            self.table.fetch_flow(place.hash);
+        }
+    }
+
+    /// The third step: works on a packet.
+    #[inline]
+    pub(super) fn packet(&mut self, packet: &Packet<'_>, taken: &Taken<'_>, facts: &mut Facts) {
         if self.now_ns == i64::MIN {
             self.table.begin(packet.at_ns);
         }
         self.now_ns = self.now_ns.max(packet.at_ns);
-        match decap::frame_into(packet.link.0, packet.octets, here) {
-            Ok(()) => {
-                let came = Came {
-                    packets: 1,
-                    on_wire: u64::from(here.ip.total_len),
-                    counted: Encapsulations::NONE,
-                };
-                self.innermost(packet, here, came, ahead, facts);
+        let here = &taken.here;
+        let came = Came {
+            packets: 1,
+            on_wire: u64::from(here.ip.total_len),
+            counted: Encapsulations::NONE,
+        };
+        match &taken.read {
+            Read::Whole(header, place) => {
+                self.with_header(packet, here, header, *place, came, facts);
             }
-            Err(Refused { why, met }) => self.undecoded(why, met),
+            Read::Fragment => self.fragment(packet, here, came, facts),
+            Read::Refused(refused) => self.undecoded(refused.why, refused.met),
         }
     }
 
-    /// Takes the innermost packet that could be read.
-    #[inline]
+    /// Takes the innermost packet that could be put together.
     fn innermost(
         &mut self,
         packet: &Packet<'_>,
         here: &Decapsulated<'_>,
         came: Came,
-        ahead: Option<Ahead>,
         facts: &mut Facts,
     ) {
         if here.ip.fragment.is_some() {
@@ -123,17 +127,33 @@ impl Worker {
         }
         match decap::transport(&here.ip) {
             Ok(header) => {
-                let before = facts.observations.len();
-                self.arrive(packet, here, &header, came, ahead, facts);
-                if let Some(outer) = &here.layers.outer
-                    && outer.tunnel.is_endpoint()
-                {
-                    self.around(packet, here, outer, &header, facts);
-                    // Two flows were at work; facts have one order.
-                    facts.observations[before..].sort_by_key(|observation| observation.key);
-                }
+                let place = self.own_place(&here.ip, &header);
+                self.with_header(packet, here, &header, place, came, facts);
             }
             Err(why) => self.undecoded(why, here.layers.met.without(came.counted)),
+        }
+    }
+
+    #[inline]
+    fn with_header(
+        &mut self,
+        packet: &Packet<'_>,
+        here: &Decapsulated<'_>,
+        header: &Header<'_>,
+        place: Option<Place>,
+        came: Came,
+        facts: &mut Facts,
+    ) {
+        let before = facts.observations.len();
+        if let Some(place) = place {
+            self.arrive(packet, here, header, &place, came, facts);
+        }
+        if let Some(outer) = &here.layers.outer
+            && outer.tunnel.is_endpoint()
+        {
+            self.around(packet, here, outer, header, facts);
+            // Two flows were at work; facts have one order.
+            facts.observations[before..].sort_by_key(|observation| observation.key);
         }
     }
 
@@ -170,7 +190,7 @@ impl Worker {
             ..here.ip
         };
         match decap::reassembled(here.layers, ip) {
-            Ok(inside) => self.innermost(packet, &inside, came, None, facts),
+            Ok(inside) => self.innermost(packet, &inside, came, facts),
             Err(why) => self.undecoded(why, Encapsulations::NONE),
         }
     }
@@ -200,7 +220,7 @@ impl Worker {
         transport: Transport,
     ) -> Option<Place> {
         let (key, from_low) = FlowKey::of(source, destination, transport);
-        let hash = self.hasher.hash(&key);
+        let hash = self.table.hash(&key);
         self.owns(hash).then_some(Place {
             key,
             hash,
@@ -235,36 +255,22 @@ impl Worker {
         )
     }
 
-    /// Where the flow of a place is.
-    #[inline]
-    fn find(&self, place: &Place, ahead: Option<Ahead>) -> Option<u32> {
-        match ahead {
-            Some(Ahead::At(at)) if self.table.holds(at, &place.key) => Some(at),
-            Some(Ahead::NoneIn(state)) if state == self.table.state() => None,
-            _ => self.table.find(place.hash, &place.key),
-        }
-    }
-
     #[inline]
     fn arrive(
         &mut self,
         packet: &Packet<'_>,
         here: &Decapsulated<'_>,
         header: &Header<'_>,
+        place: &Place,
         came: Came,
-        ahead: Option<Ahead>,
         facts: &mut Facts,
     ) {
         let ip = &here.ip;
-        let Some(place) = self.own_place(ip, header) else {
-            return;
-        };
         self.counters.add_met(here.layers.met.without(came.counted));
         if let Some(why) = here.stopped {
             *self.counters.undecoded.entry(why).or_default() += 1;
         }
-        let known = self.find(&place, ahead);
-        let at = self.flow_of(known, &place, header, &here.layers, packet, facts);
+        let at = self.flow_of(place, header, &here.layers, packet, facts);
         let flow = self.table.get(at);
         let side = flow.side(place.from_low);
         let print = print_of(ip, header);
@@ -277,7 +283,9 @@ impl Worker {
         flow.packets[side] = flow.packets[side].saturating_add(came.packets);
         flow.bytes[side] += came.on_wire;
         flow.last_ns = flow.last_ns.max(packet.at_ns);
-        flow.carries |= here.stopped.is_some();
+        if here.stopped.is_some() {
+            flow.mark(Traits::CARRIES);
+        }
         match header {
             Header::Tcp(segment) => self.segment(at, side, segment, packet, facts),
             Header::Udp(datagram) if flow.phase != Phase::Decided => {
@@ -299,14 +307,13 @@ impl Worker {
     #[inline]
     fn flow_of(
         &mut self,
-        known: Option<u32>,
         place: &Place,
         header: &Header<'_>,
         layers: &Layers,
         packet: &Packet<'_>,
         facts: &mut Facts,
     ) -> u32 {
-        if let Some(at) = known {
+        if let Some(at) = self.table.find(place.hash, &place.key) {
             if !self.is_reopened(at, place.from_low, header) {
                 return at;
             }
@@ -407,7 +414,7 @@ impl Worker {
         });
         let print = print_of(&here.ip, header);
         let flow = self.table.get(at);
-        flow.carries = true;
+        flow.mark(Traits::CARRIES);
         let side = flow.side(place.from_low);
         let since_ns = packet.at_ns.saturating_sub(flow.last_ns);
         let twice = print != NO_PRINT && flow.prints[side] == print && since_ns <= DUPLICATE_NS;
@@ -417,13 +424,14 @@ impl Worker {
             flow.bytes[side] += u64::from(outer.total_len);
             flow.last_ns = flow.last_ns.max(packet.at_ns);
         }
-        if std::mem::replace(&mut flow.marked, true) {
+        if flow.has(Traits::MARKED) {
             return;
         }
+        flow.mark(Traits::MARKED);
         if !is_own && flow.phase == Phase::New {
             flow.phase = Phase::Decided;
         }
-        let identity = flow.identity();
+        let identity = self.table.identity(at);
         let mut details = Vec::new();
         if !is_own {
             details.push(("inner_orig", here.ip.source.ip().to_string()));

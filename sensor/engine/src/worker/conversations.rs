@@ -3,7 +3,7 @@
 use terrier_wire::Side;
 
 use super::Facts;
-use crate::conversation::Conversation;
+use crate::conversation::{Aside, Conversation};
 use crate::packet::Packet;
 use crate::protocol::{Emit, Outcome};
 
@@ -44,13 +44,9 @@ impl Conversations {
         self.places.get_mut(place as usize)?.as_deref_mut()
     }
 
-    /// Reads a little of a conversation, so that it is in the caches when it is wanted.
-    #[inline]
-    pub(super) fn touch(&self, place: u32) -> usize {
-        match self.places.get(place as usize) {
-            Some(Some(conversation)) => conversation.touch(),
-            _ => 0,
-        }
+    /// What is left of a conversation, if nothing else of it needs to be kept.
+    pub(super) fn aside(&self, place: u32) -> Option<Aside> {
+        self.places.get(place as usize)?.as_deref()?.aside()
     }
 
     pub(super) fn remove(&mut self, place: u32) -> Option<Box<Conversation>> {

@@ -50,13 +50,14 @@ pub(super) fn fill(
     transaction.aliases = aliases.iter().map(Name::to_string).collect();
 }
 
-/// A number that is the same for two answers that say the same of the same question.
-pub(super) fn fingerprint(id: u16, transaction: &DnsTransaction) -> u64 {
+/// A number that is the same for two answers that say the same of the same question, and not 0. Of 32,000 answers that
+/// nobody asked for, one is taken for the one before it.
+pub(super) fn fingerprint(id: u16, transaction: &DnsTransaction) -> u16 {
     let mut hasher = std::hash::BuildHasher::build_hasher(&FixedState::default());
     (id, transaction.client, transaction.qtype, transaction.rcode).hash(&mut hasher);
     transaction.query.hash(&mut hasher);
     transaction.answers.hash(&mut hasher);
-    hasher.finish()
+    (hasher.finish() >> 48).max(1) as u16
 }
 
 /// What a multicast answer says of one name and type.

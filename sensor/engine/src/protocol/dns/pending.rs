@@ -61,6 +61,11 @@ impl Pending {
         self.entries.len() * Self::COST
     }
 
+    /// Whether no question waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// Adds a question; one that waits already is only seen once more. When the list is full the oldest goes out.
     pub(super) fn ask(&mut self, asked: &Asked<'_>, emit: &Emit<'_>) -> Option<Entry> {
         let mut entry = self.take(asked).unwrap_or_else(|| Entry {

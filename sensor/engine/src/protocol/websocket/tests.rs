@@ -53,8 +53,9 @@ fn line(observation: &Observation) -> String {
         Fact::Rfb(rfb) => format!("rfb {:?} in {}", rfb.client_version, rfb.carrier),
         Fact::Marks(marks) => format!("{} {:?}", marks.protocol, marks.details),
         Fact::Unknown(first) => format!(
-            "unknown {:?}",
-            first.octets.each_ref().map(|o| String::from_utf8_lossy(o))
+            "unknown {:?} {:?}",
+            first.side,
+            String::from_utf8_lossy(&first.octets)
         ),
         other => format!("{other:?}"),
     }

@@ -285,7 +285,8 @@ fn the_tunnel_of_a_machine_is_marked_once_with_its_own_addresses() {
     ];
     let (facts, counters) = run_alike(&frames);
     assert_eq!(protocols(&facts), ["teredo"]);
-    let flow = facts[0].flow;
+    let marks = |fact: &&Observation| matches!(fact.fact, Fact::Marks(_));
+    let flow = facts.iter().find(marks).unwrap().flow;
     assert_eq!(
         (flow.orig.ip.to_string(), flow.orig.port, flow.transport),
         ("10.0.0.1".to_owned(), 50_000, Transport::Udp)

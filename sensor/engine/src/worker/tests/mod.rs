@@ -1,6 +1,6 @@
 //! Packets in, facts out: flows, orientation, order, gaps, fragments, limits.
 
-mod ahead;
+mod batches;
 mod layers;
 
 use etherparse::PacketBuilder;
@@ -10,7 +10,7 @@ use terrier_wire::link::Undecoded;
 
 use super::*;
 use crate::LinkType;
-use crate::observation::{FlowEnd, Oriented};
+use crate::observation::{FlowEnd, Oriented, Transport};
 
 const CLIENT: [u8; 4] = [10, 0, 0, 1];
 const SERVER: [u8; 4] = [192, 0, 2, 7];
@@ -116,6 +116,7 @@ fn config(index: u16, count: u16) -> WorkerConfig {
         count,
         seed: 7,
         limits: Limits::default(),
+        ends: Ends::All,
     }
 }
 
@@ -132,7 +133,7 @@ fn run_with(frames: &[Frame], configs: Vec<WorkerConfig>) -> (Vec<Observation>, 
             let at_ns = octets.at_ms * 1_000_000;
             if let Some(tick) = clock.packet(at_ns) {
                 seq += 1;
-                worker.tick(tick, seq, &mut facts);
+                while worker.tick(tick, seq, &mut facts) == Ticked::MoreToTell {}
             }
             seq += 1;
             let packet = Packet {
@@ -146,7 +147,7 @@ fn run_with(frames: &[Frame], configs: Vec<WorkerConfig>) -> (Vec<Observation>, 
             };
             worker.packets(&[packet], &mut facts);
         }
-        worker.tick(END_OF_INPUT, seq + 1, &mut facts);
+        while worker.tick(END_OF_INPUT, seq + 1, &mut facts) == Ticked::MoreToTell {}
         assert!(facts.ended);
         let mut sorted = facts.observations.clone();
         sorted.sort_by_key(|observation| observation.key);

@@ -1,0 +1,263 @@
+//! The search for the protocol of a flow, as long as nothing of the flow is kept.
+//!
+//! Most flows that nobody knows stay unknown. What the search must remember of them fits into four octets of their entry in
+//! the flow table; only where a protocol may begin is a conversation needed.
+
+use terrier_wire::Side;
+
+use super::{BEHIND_A_PREAMBLE, Begins, Emit, Fitting, OVER_TCP, Opening, Probe, Protocol};
+use crate::observation::{Fact, FirstOctets, Frames, Transport};
+
+/// What a look at octets found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// A protocol begins here, or may.
+    Something,
+    /// Nothing that anybody knows; more is looked at.
+    Nothing,
+    /// Nothing, and the flow is not looked at any more.
+    GivenUp,
+}
+
+/// How far the search in two ordered streams has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct StreamSearch {
+    /// A bit for each side whose first octets are those of no protocol.
+    exhausted: u8,
+    /// Once nothing can have opened the streams: so many segments more are looked at, as a protocol may begin behind a
+    /// preamble.
+    left: Option<u8>,
+    /// Octets that one side has sent while the other said nothing, [`MAX_UNANSWERED`] and one at most.
+    unanswered: u16,
+}
+
+impl StreamSearch {
+    /// Nothing was seen yet.
+    pub(crate) const NEW: Self = Self {
+        exhausted: 0,
+        left: None,
+        unanswered: 0,
+    };
+
+    /// In four octets.
+    pub(crate) fn to_bits(self) -> u32 {
+        let left = self.left.map_or(NONE_LEFT, |left| left.min(NONE_LEFT - 1));
+        u32::from(self.exhausted) | u32::from(left) << 8 | u32::from(self.unanswered) << 16
+    }
+
+    /// From its four octets.
+    pub(crate) fn from_bits(bits: u32) -> Self {
+        let [exhausted, left, low, high] = bits.to_le_bytes();
+        Self {
+            exhausted,
+            left: (left != NONE_LEFT).then_some(left),
+            unanswered: u16::from_le_bytes([low, high]),
+        }
+    }
+
+    /// Whether no protocol can have opened what a side sent: what comes next of it is looked at for what begins behind a
+    /// preamble.
+    pub(crate) fn is_late(self, side: Side) -> bool {
+        self.left.is_some() || self.exhausted & bit(side) != 0
+    }
+
+    /// Looks at octets of one side that are the next, or, where the search [is late](Self::is_late), at any segment.
+    pub(crate) fn look(&mut self, from: Side, octets: &[u8], emit: &mut Emit<'_>) -> Found {
+        let opening = Opening {
+            flow: emit.flow(),
+            octets,
+        };
+        if self.is_late(from) {
+            if behind_a_preamble(&opening).is_some() {
+                return Found::Something;
+            }
+        } else {
+            let known = |(_, protocol): (usize, &Protocol)| (protocol.probe)(&opening) != Probe::No;
+            // The first segment may hold a preamble and what comes behind it.
+            let fits = OVER_TCP.each().any(known) || behind_a_preamble(&opening).is_some();
+            // Of a short one the octets behind are awaited: signatures know up to so many.
+            if fits || octets.len() < FirstOctets::MAX {
+                return Found::Something;
+            }
+            say_unknown(from, octets, emit);
+        }
+        self.pass(from, octets.len())
+    }
+
+    /// Octets of a side were looked at, and nobody knew them.
+    pub(super) fn pass(&mut self, from: Side, octets: usize) -> Found {
+        if let Some(left) = &mut self.left {
+            *left = left.saturating_sub(1);
+            return if *left == 0 {
+                Found::GivenUp
+            } else {
+                Found::Nothing
+            };
+        }
+        self.exhausted |= bit(from);
+        let octets = u16::try_from(octets).unwrap_or(u16::MAX);
+        self.unanswered = self
+            .unanswered
+            .saturating_add(octets)
+            .min(MAX_UNANSWERED + 1);
+        // A side that has said nothing may still open with something known, unless the other goes on without it.
+        let both = bit(Side::Originator) | bit(Side::Responder);
+        if self.exhausted == both || self.unanswered > MAX_UNANSWERED {
+            self.left = Some(MAX_PREAMBLE);
+        }
+        Found::Nothing
+    }
+
+    /// The protocols that may still open what a side sends.
+    pub(super) fn fitting(self, side: Side) -> Fitting {
+        if self.exhausted & bit(side) != 0 {
+            Fitting::NONE
+        } else {
+            OVER_TCP
+        }
+    }
+}
+
+/// The protocol that begins with a segment whose octets leave no doubt, whatever came before, or inside of it: with its
+/// number, and where it begins.
+pub(super) fn behind_a_preamble(
+    opening: &Opening<'_>,
+) -> Option<(usize, &'static Protocol, usize)> {
+    BEHIND_A_PREAMBLE.each().find_map(|(number, protocol)| {
+        if (protocol.probe)(opening) == Probe::Yes {
+            return Some((number, protocol, 0));
+        }
+        match protocol.begins {
+            Begins::Within(find) => find(opening.octets).map(|place| (number, protocol, place)),
+            Begins::AtAnySegment | Begins::AtTheStart => None,
+        }
+    })
+}
+
+/// How far the search in datagrams has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct DatagramSearch {
+    /// Datagrams that nobody knew.
+    unknown: u8,
+    /// A bit for each side whose first octets were told.
+    told: u8,
+}
+
+impl DatagramSearch {
+    /// Nothing was seen yet.
+    pub(crate) const NEW: Self = Self {
+        unknown: 0,
+        told: 0,
+    };
+
+    /// In four octets.
+    pub(crate) fn to_bits(self) -> u32 {
+        u32::from(self.unknown) | u32::from(self.told) << 8
+    }
+
+    /// From its four octets.
+    pub(crate) fn from_bits(bits: u32) -> Self {
+        let [unknown, told, ..] = bits.to_le_bytes();
+        Self { unknown, told }
+    }
+
+    /// Looks at a datagram.
+    pub(crate) fn look(&mut self, from: Side, octets: &[u8], emit: &mut Emit<'_>) -> Found {
+        let opening = Opening {
+            flow: emit.flow(),
+            octets,
+        };
+        if known(Fitting::over(opening.flow.transport), &opening).is_some() {
+            return Found::Something;
+        }
+        self.pass(from, octets, emit)
+    }
+
+    /// A datagram was looked at, and nobody knew it.
+    pub(super) fn pass(&mut self, from: Side, octets: &[u8], emit: &mut Emit<'_>) -> Found {
+        // Signatures know the octets of TCP and UDP; what begins an ICMP message is no mark of a tool.
+        if self.told & bit(from) == 0 && emit.flow().transport == Transport::Udp {
+            self.told |= bit(from);
+            say_unknown(from, octets, emit);
+        }
+        self.unknown = self.unknown.saturating_add(1);
+        if self.unknown < MAX_UNKNOWN {
+            Found::Nothing
+        } else {
+            Found::GivenUp
+        }
+    }
+}
+
+/// The protocol among these that a datagram is of, with its number.
+pub(super) fn known(fitting: Fitting, opening: &Opening<'_>) -> Option<(usize, &'static Protocol)> {
+    fitting
+        .each()
+        .find(|(_, protocol)| (protocol.probe)(opening) == Probe::Yes)
+}
+
+/// Hands out the first octets of a side.
+fn say_unknown(from: Side, octets: &[u8], emit: &mut Emit<'_>) {
+    if octets.is_empty() {
+        return;
+    }
+    let mut frames = Frames::default();
+    emit.note(&mut frames);
+    let first = FirstOctets::of(from, octets);
+    emit.fact(&frames, Fact::Unknown(first));
+}
+
+fn bit(side: Side) -> u8 {
+    1 << side.index()
+}
+
+/// The search is not that far.
+const NONE_LEFT: u8 = u8::MAX;
+/// Segments that are looked at for a protocol behind a preamble: STARTTLS of the most talkative mail servers comes within.
+const MAX_PREAMBLE: u8 = 16;
+/// What one side may send without an answer before its flow is taken as one-sided.
+const MAX_UNANSWERED: u16 = 4 << 10;
+/// Datagrams that are looked at before a flow is given up: protocols open with their first one, and a pick-up in mid-flow
+/// shows the like within a few.
+const MAX_UNKNOWN: u8 = 4;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn four_octets_hold_a_search(steps in prop::collection::vec((any::<bool>(), 0usize..3000), 0..30)) {
+            let mut search = StreamSearch::NEW;
+            for (originator, octets) in steps {
+                let from = if originator { Side::Originator } else { Side::Responder };
+                search.pass(from, octets);
+                prop_assert_eq!(StreamSearch::from_bits(search.to_bits()), search);
+            }
+        }
+    }
+
+    #[test]
+    fn gives_up_after_the_segments_a_preamble_may_have() {
+        let mut search = StreamSearch::NEW;
+        assert_eq!(search.pass(Side::Originator, 10), Found::Nothing);
+        assert!(search.is_late(Side::Originator) && !search.is_late(Side::Responder));
+        assert_eq!(search.pass(Side::Responder, 10), Found::Nothing);
+        for _ in 1..MAX_PREAMBLE {
+            assert_eq!(search.pass(Side::Originator, 10), Found::Nothing);
+        }
+        assert_eq!(search.pass(Side::Responder, 10), Found::GivenUp);
+    }
+
+    #[test]
+    fn one_that_goes_on_without_an_answer_is_late_for_both_sides() {
+        let mut search = StreamSearch::NEW;
+        for _ in 0..3 {
+            search.pass(Side::Originator, 1400);
+            assert!(search.is_late(Side::Originator));
+        }
+        assert!(search.is_late(Side::Responder));
+    }
+}
