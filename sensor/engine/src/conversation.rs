@@ -69,12 +69,13 @@ impl Conversation {
         }
     }
 
-    /// For a flow of datagrams whose search has come so far.
-    pub(crate) fn over_datagrams(flow: FlowRef, search: DatagramSearch) -> Self {
+    /// For a flow of datagrams whose search has come so far, and has found the next one to be of the protocol at this
+    /// place.
+    pub(crate) fn over_datagrams(flow: FlowRef, search: DatagramSearch, known: NonZeroU8) -> Self {
         Self {
             flow,
             accounted: 0,
-            says: Says::Datagrams(Exchange::after(search)),
+            says: Says::Datagrams(Exchange::after(search, Some(known))),
         }
     }
 

@@ -1,10 +1,12 @@
 //! Names learned from DNS: which name stood for an address, and who asked for it.
 
 use std::collections::{HashMap, VecDeque};
+use std::hash::BuildHasher;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use foldhash::fast::FixedState;
+use hashbrown::HashTable;
 
 use crate::observation::{DnsTransaction, NameService};
 
@@ -22,60 +24,130 @@ fn place(address: IpAddr) -> Place {
 }
 
 /// Address to name, bounded. The latest answer wins; when it is full the oldest entry goes.
-#[derive(Debug)]
+///
+/// Who asked ([`ANYBODY`] among them) and the address are known by a keyed hash of 64 bits. With as many entries as there
+/// may be, one run in a hundred million takes an address for another one; and an entry has an eighth of the octets, of
+/// which a busy network touches others with each answer.
 pub(crate) struct Names {
-    /// By who asked ([`ANYBODY`] among them) and the address.
-    entries: HashMap<(Place, Place), Arc<str>, FixedState>,
-    order: VecDeque<(Place, Place)>,
+    entries: HashTable<(u64, u32)>,
+    order: VecDeque<u64>,
     most: usize,
+    texts: Texts,
+    hasher: FixedState,
+}
+
+/// Each name once, with how many entries have it.
+#[derive(Default)]
+struct Texts {
+    places: Vec<(Arc<str>, u32)>,
+    by_text: HashMap<Arc<str>, u32, FixedState>,
+    free: Vec<u32>,
 }
 
 impl Names {
     /// At most `most` entries.
     pub(crate) fn new(most: usize, seed: u64) -> Self {
         Self {
-            entries: HashMap::with_hasher(FixedState::with_seed(seed)),
+            entries: HashTable::new(),
             order: VecDeque::new(),
-            most,
+            most: most.max(1),
+            texts: Texts {
+                by_text: HashMap::with_hasher(FixedState::with_seed(seed)),
+                ..Texts::default()
+            },
+            hasher: FixedState::with_seed(seed),
         }
     }
 
     /// Learns the addresses of an answer.
     pub(crate) fn learn(&mut self, asker: IpAddr, dns: &DnsTransaction) {
-        if dns.service != NameService::Dns || dns.query.is_empty() {
+        if dns.service != NameService::Dns || dns.query.is_empty() || dns.addresses.is_empty() {
             return;
         }
-        let mut name = None;
+        // It is held while its entries come, lest one that goes takes it along.
+        let text = self.texts.enter(&dns.query);
         for &(address, _) in &dns.addresses {
-            self.put((place(asker), place(address)), &dns.query, &mut name);
-            self.put((ANYBODY, place(address)), &dns.query, &mut name);
+            self.put(self.key(place(asker), address), text);
+            self.put(self.key(ANYBODY, address), text);
         }
+        self.texts.leave(text);
     }
 
     /// The name that `asker` knows an address by, else anybody's.
     pub(crate) fn of(&self, asker: IpAddr, address: IpAddr) -> Option<&str> {
-        self.entries
-            .get(&(place(asker), place(address)))
-            .or_else(|| self.entries.get(&(ANYBODY, place(address))))
-            .map(|name| &**name)
+        let at = |key: u64| self.entries.find(key, |&(known, _)| known == key);
+        let &(_, text) =
+            at(self.key(place(asker), address)).or_else(|| at(self.key(ANYBODY, address)))?;
+        Some(self.texts.at(text))
     }
 
-    /// All entries of an answer share one `name`.
-    fn put(&mut self, key: (Place, Place), query: &str, name: &mut Option<Arc<str>>) {
-        if let Some(known) = self.entries.get_mut(&key) {
-            if **known != *query {
-                *known = Arc::clone(name.get_or_insert_with(|| query.into()));
+    fn key(&self, asker: Place, address: IpAddr) -> u64 {
+        self.hasher.hash_one((asker, place(address)))
+    }
+
+    fn put(&mut self, key: u64, text: u32) {
+        if let Some((_, known)) = self.entries.find_mut(key, |&(known, _)| known == key) {
+            let before = std::mem::replace(known, text);
+            if before != text {
+                self.texts.hold(text);
+                self.texts.leave(before);
             }
             return;
         }
         if self.order.len() >= self.most
             && let Some(oldest) = self.order.pop_front()
+            && let Ok(entry) = self
+                .entries
+                .find_entry(oldest, |&(known, _)| known == oldest)
         {
-            self.entries.remove(&oldest);
+            let ((_, text), _) = entry.remove();
+            self.texts.leave(text);
         }
         self.order.push_back(key);
-        let name = name.get_or_insert_with(|| query.into());
-        self.entries.insert(key, Arc::clone(name));
+        self.texts.hold(text);
+        self.entries
+            .insert_unique(key, (key, text), |&(known, _)| known);
+    }
+}
+
+impl Texts {
+    /// The place of a text, held once by the caller.
+    fn enter(&mut self, text: &str) -> u32 {
+        if let Some(&place) = self.by_text.get(text) {
+            self.hold(place);
+            return place;
+        }
+        let shared: Arc<str> = text.into();
+        let place = match self.free.pop() {
+            Some(place) => {
+                self.places[place as usize] = (Arc::clone(&shared), 1);
+                place
+            }
+            None => {
+                self.places.push((Arc::clone(&shared), 1));
+                (self.places.len() - 1) as u32
+            }
+        };
+        self.by_text.insert(shared, place);
+        place
+    }
+
+    fn hold(&mut self, place: u32) {
+        self.places[place as usize].1 += 1;
+    }
+
+    fn leave(&mut self, place: u32) {
+        let (text, holders) = &mut self.places[place as usize];
+        *holders -= 1;
+        if *holders == 0 {
+            self.by_text.remove(text);
+            *text = Arc::from("");
+            self.free.push(place);
+        }
+    }
+
+    fn at(&self, place: u32) -> &str {
+        &self.places[place as usize].0
     }
 }
 
@@ -116,6 +188,21 @@ mod tests {
     }
 
     #[test]
+    fn keeps_no_name_that_no_address_has() {
+        let mut names = Names::new(2, 1);
+        let asker = "10.0.0.1".parse().unwrap();
+        for query in ["a.example", "b.example", "c.example"] {
+            names.learn(asker, &answer(query, "192.0.2.1"));
+            names.learn(asker, &answer(query, "192.0.2.2"));
+        }
+        let known = |address: &str| names.of(asker, address.parse().unwrap());
+        assert_eq!(known("192.0.2.1"), None, "it went for the second one");
+        assert_eq!(known("192.0.2.2"), Some("c.example"));
+        assert_eq!(names.texts.by_text.len(), 1);
+        assert_eq!(names.texts.places.len() - names.texts.free.len(), 1);
+    }
+
+    #[test]
     fn forgets_the_oldest_when_full() {
         let mut names = Names::new(4, 1);
         let asker = "10.0.0.1".parse().unwrap();
@@ -123,6 +210,7 @@ mod tests {
             names.learn(asker, &answer("a.example", &format!("192.0.2.{last}")));
         }
         assert_eq!(names.entries.len(), 4);
+        assert_eq!(names.texts.by_text.len(), 1);
         assert_eq!(names.of(asker, "192.0.2.1".parse().unwrap()), None);
         assert_eq!(
             names.of(asker, "192.0.2.9".parse().unwrap()),

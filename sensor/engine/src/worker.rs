@@ -408,18 +408,20 @@ impl Worker {
                 let found = search.look(from, octets, &mut emit);
                 let flow = self.table.get(at);
                 match found {
-                    Found::Nothing => {
+                    Ok(known) => {
+                        let conversation = Conversation::over_datagrams(identity, before, known);
+                        self.watch(at, conversation);
+                    }
+                    Err(Found::GivenUp) => {
+                        flow.phase = Phase::Decided;
+                        return;
+                    }
+                    Err(_) => {
                         flow.phase = Phase::Unknown;
                         flow.aside = search.to_bits();
                         return;
                     }
-                    Found::GivenUp => {
-                        flow.phase = Phase::Decided;
-                        return;
-                    }
-                    Found::Something => {}
                 }
-                self.watch(at, Conversation::over_datagrams(identity, before));
             }
         }
         let place = self.table.get(at).aside;

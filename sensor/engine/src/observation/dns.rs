@@ -17,7 +17,7 @@ pub struct DnsTransaction {
     /// Mnemonic such as `NOERROR`; `None` when no answer was seen.
     pub rcode: Option<DnsRcode>,
     /// Addresses and names of the answer section, in order, as text; at most [`DnsTransaction::MAX_ANSWERS`].
-    pub answers: Vec<String>,
+    pub answers: Vec<DnsAnswer>,
     /// What carried the messages.
     pub transport: DnsTransport,
     /// Which side of the flow asked.
@@ -33,6 +33,39 @@ pub struct DnsTransaction {
     /// Every other owner and target of a CNAME in the answer, as text.
     #[serde(skip)]
     pub aliases: Vec<String>,
+}
+
+/// What a record of an answer says. It becomes text where it is written.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub enum DnsAnswer {
+    /// An address.
+    Address(IpAddr),
+    /// A name or a text, escaped as [`DnsTransaction::query`] is.
+    Text(String),
+}
+
+impl std::fmt::Debug for DnsAnswer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "\"{self}\"")
+    }
+}
+
+impl std::fmt::Display for DnsAnswer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(f),
+            Self::Text(text) => f.write_str(text),
+        }
+    }
+}
+
+impl Serialize for DnsAnswer {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Address(address) => address.serialize(serializer),
+            Self::Text(text) => serializer.serialize_str(text),
+        }
+    }
 }
 
 impl DnsTransaction {

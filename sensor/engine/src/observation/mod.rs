@@ -20,7 +20,7 @@ mod websocket;
 use serde::ser::SerializeMap;
 pub use terrier_wire::Side;
 
-pub use dns::{DnsRcode, DnsTransaction, DnsTransport, DnsType, NameService};
+pub use dns::{DnsAnswer, DnsRcode, DnsTransaction, DnsTransport, DnsType, NameService};
 pub use flow::{
     EndCause, Endpoint, FirstOctets, FlowEnd, FlowRef, Frames, NameSource, Oriented, Transport,
     VlanTags,

@@ -208,7 +208,7 @@ impl Exchange {
             let asked = Asked {
                 id: message.header.id,
                 client: from,
-                name: &question.name,
+                name: question.name,
                 qtype: question.qtype,
             };
             if let Some(oldest) = self.pending.ask(&asked, emit) {
@@ -230,11 +230,11 @@ impl Exchange {
             let asked = Asked {
                 id,
                 client,
-                name: &question.name,
+                name: question.name,
                 qtype: question.qtype,
             };
             let mut transaction = bare(
-                &question.name,
+                question.name,
                 question.qtype,
                 client,
                 NameService::Dns,
@@ -242,7 +242,7 @@ impl Exchange {
             );
             transaction.rcode = Some(rcode);
             if count < Self::MAX_ANSWERED {
-                answer::fill(&mut transaction, message, &question.name, several);
+                answer::fill(&mut transaction, message, question.name, several);
             }
             let asked = self.pending.take(&asked);
             self.answered(asked, id, transaction, emit);
@@ -254,7 +254,7 @@ impl Exchange {
         // A bare refusal names no question: it answers what was asked under its identity.
         while let Some(asked) = self.pending.take_any(id, client) {
             let Some(name) = asked.name() else { continue };
-            let mut transaction = bare(&name, asked.qtype, client, NameService::Dns, emit);
+            let mut transaction = bare(name, asked.qtype, client, NameService::Dns, emit);
             transaction.rcode = Some(rcode);
             self.answered(Some(asked), id, transaction, emit);
         }
@@ -282,7 +282,7 @@ impl Exchange {
         }
         let mut frames = asked.map(|asked| asked.frames).unwrap_or_default();
         emit.note(&mut frames);
-        emit.fact(&frames, Fact::Dns(transaction));
+        emit.fact_of(frames, Fact::Dns(transaction));
     }
 
     fn forget_old(&mut self, emit: &mut Emit<'_>) {
@@ -299,7 +299,7 @@ impl Exchange {
 }
 
 /// The questions of a message, up to the first that makes no sense: past damage the rest is not to be trusted.
-fn questions(message: &Message<'_>) -> impl Iterator<Item = Question> {
+fn questions<'a>(message: &Message<'a>) -> impl Iterator<Item = Question<'a>> + use<'a> {
     let mut walk = message.walk();
     std::iter::from_fn(move || walk.question())
         .take_while(Question::is_plausible)
@@ -308,20 +308,20 @@ fn questions(message: &Message<'_>) -> impl Iterator<Item = Question> {
 
 fn unanswered(entry: &pending::Entry, emit: &mut Emit<'_>) {
     let Some(name) = entry.name() else { return };
-    let transaction = bare(&name, entry.qtype, entry.client, NameService::Dns, emit);
+    let transaction = bare(name, entry.qtype, entry.client, NameService::Dns, emit);
     emit.fact(&entry.frames, Fact::Dns(transaction));
 }
 
 /// A question without an answer.
 fn bare(
-    name: &dns::Name,
+    name: dns::Name<'_>,
     qtype: TypeName,
     client: Side,
     service: NameService,
     emit: &Emit<'_>,
 ) -> DnsTransaction {
     DnsTransaction {
-        query: name.to_string(),
+        query: name.text(),
         qtype: DnsType(qtype.0),
         rcode: None,
         answers: Vec::new(),
@@ -346,7 +346,7 @@ fn announce_query(from: Side, message: &Message<'_>, service: NameService, emit:
     let mut frames = Frames::default();
     emit.note(&mut frames);
     for question in questions(message) {
-        let transaction = bare(&question.name, question.qtype, from, service, emit);
+        let transaction = bare(question.name, question.qtype, from, service, emit);
         emit.fact(&frames, Fact::Dns(transaction));
     }
 }
@@ -364,7 +364,7 @@ fn announce_response(from: Side, message: &Message<'_>, service: NameService, em
     }
     let rcode = DnsRcode(message.rcode().0);
     for group in found {
-        let mut transaction = bare(&group.owner, group.rtype, client, service, emit);
+        let mut transaction = bare(group.owner, group.rtype, client, service, emit);
         transaction.rcode = Some(rcode);
         transaction.answers = group.answers;
         transaction.addresses = group.addresses;

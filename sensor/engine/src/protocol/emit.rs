@@ -139,6 +139,11 @@ impl<'a> Emit<'a> {
 
     /// Hands out a fact that these frames showed.
     pub(crate) fn fact(&mut self, frames: &Frames, fact: Fact) {
+        self.fact_of(frames.clone(), fact);
+    }
+
+    /// The same of frames that nobody needs any more.
+    pub(crate) fn fact_of(&mut self, frames: Frames, fact: Fact) {
         self.out.push(Observation {
             key: Key {
                 seq: self.seq,
@@ -147,7 +152,7 @@ impl<'a> Emit<'a> {
             },
             at_ns: self.at_ns,
             flow: *self.flow,
-            frames: frames.clone(),
+            frames,
             fact,
         });
         self.count += 1;

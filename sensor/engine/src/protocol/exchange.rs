@@ -13,16 +13,20 @@ use super::{
 pub(crate) struct Exchange {
     running: Option<(&'static Protocol, Box<dyn Session>)>,
     search: DatagramSearch,
+    /// Of which protocol the next datagram is, where somebody has looked.
+    known: Option<NonZeroU8>,
     /// Protocols that left the flow to another one.
     carriers: u8,
 }
 
 impl Exchange {
-    /// A flow of which nothing is kept, and the search has come so far.
-    pub(crate) fn after(search: DatagramSearch) -> Self {
+    /// A flow of which nothing is kept, and the search has come so far; `known` is the place of the protocol that it has
+    /// found the next datagram to be of.
+    pub(crate) fn after(search: DatagramSearch, known: Option<NonZeroU8>) -> Self {
         Self {
             running: None,
             search,
+            known,
             carriers: 0,
         }
     }
@@ -36,7 +40,7 @@ impl Exchange {
         });
         Self {
             running,
-            ..Self::after(DatagramSearch::NEW)
+            ..Self::after(DatagramSearch::NEW, None)
         }
     }
 
@@ -53,8 +57,14 @@ impl Exchange {
                 flow: emit.flow(),
                 octets,
             };
-            let fitting = Fitting::over(emit.flow().transport);
-            let Some((at, protocol)) = search::known(fitting, &opening) else {
+            let fitting = Fitting::of(emit.flow().transport);
+            let looked = self.known.take();
+            let known = looked.and_then(|place| Some((place, super::at(place)?)));
+            let known = known.or_else(|| {
+                let (at, protocol) = search::known(fitting, &opening)?;
+                Some((place(at), protocol))
+            });
+            let Some((place, protocol)) = known else {
                 return match self.search.pass(from, octets, emit) {
                     Found::GivenUp => Outcome::Decided,
                     Found::Something | Found::Nothing => Outcome::Wanted,
@@ -62,7 +72,7 @@ impl Exchange {
             };
             let session = (protocol.start)();
             if session.is_sure() {
-                emit.begun(place(at));
+                emit.begun(place);
             }
             self.running = Some((protocol, session));
         }

@@ -293,6 +293,20 @@ struct Fitting(u64);
 impl Fitting {
     const NONE: Self = Self(0);
 
+    /// Those over a transport, worked out before.
+    fn of(transport: Transport) -> Self {
+        const UDP: Fitting = Fitting::over(Transport::Udp);
+        const ICMP: Fitting = Fitting::over(Transport::Icmp);
+        const ICMP6: Fitting = Fitting::over(Transport::Icmp6);
+        match transport {
+            Transport::Tcp => OVER_TCP,
+            Transport::Udp => UDP,
+            Transport::Icmp => ICMP,
+            Transport::Icmp6 => ICMP6,
+            other => Self::over(other),
+        }
+    }
+
     /// Those over a transport.
     const fn over(transport: Transport) -> Self {
         assert!(ALL.len() <= 64, "a bit for each");

@@ -3,6 +3,8 @@
 //! Most flows that nobody knows stay unknown. What the search must remember of them fits into four octets of their entry in
 //! the flow table; only where a protocol may begin is a conversation needed.
 
+use std::num::NonZeroU8;
+
 use terrier_wire::Side;
 
 use super::{BEHIND_A_PREAMBLE, Begins, Emit, Fitting, OVER_TCP, Opening, Probe, Protocol};
@@ -161,16 +163,21 @@ impl DatagramSearch {
         Self { unknown, told }
     }
 
-    /// Looks at a datagram.
-    pub(crate) fn look(&mut self, from: Side, octets: &[u8], emit: &mut Emit<'_>) -> Found {
+    /// Looks at a datagram. One of a known protocol is told with the protocol's place in the registry.
+    pub(crate) fn look(
+        &mut self,
+        from: Side,
+        octets: &[u8],
+        emit: &mut Emit<'_>,
+    ) -> Result<NonZeroU8, Found> {
         let opening = Opening {
             flow: emit.flow(),
             octets,
         };
-        if known(Fitting::over(opening.flow.transport), &opening).is_some() {
-            return Found::Something;
+        match known(Fitting::of(opening.flow.transport), &opening) {
+            Some((at, _)) => Ok(super::place(at)),
+            None => Err(self.pass(from, octets, emit)),
         }
-        self.pass(from, octets, emit)
     }
 
     /// A datagram was looked at, and nobody knew it.

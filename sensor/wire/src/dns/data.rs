@@ -16,13 +16,13 @@ pub enum Data<'a> {
     /// A, AAAA.
     Address(IpAddr),
     /// CNAME, DNAME, NS, PTR; the primary server of an SOA.
-    Name(Name),
+    Name(Name<'a>),
     /// MX.
     MailExchange {
         /// The lowest is tried first.
         preference: u16,
         /// The host.
-        exchange: Name,
+        exchange: Name<'a>,
     },
     /// SRV (RFC 2782).
     Server {
@@ -33,7 +33,7 @@ pub enum Data<'a> {
         /// Port of the service.
         port: u16,
         /// The host.
-        target: Name,
+        target: Name<'a>,
     },
     /// TXT.
     Text(Text<'a>),
@@ -54,7 +54,7 @@ pub struct Service<'a> {
     /// 0: the target stands for the owner, as a CNAME does.
     pub priority: u16,
     /// The host; the root means the owner itself.
-    pub target: Name,
+    pub target: Name<'a>,
     parameters: &'a [u8],
 }
 
@@ -109,7 +109,7 @@ impl<'a> Record<'a> {
     }
 
     /// The name at an offset of the data, and the offset behind it. It must stand in the data.
-    fn name(&self, offset: usize) -> Option<(Name, usize)> {
+    fn name(&self, offset: usize) -> Option<(Name<'a>, usize)> {
         let (name, behind) = Name::read(self.message, self.at + offset).ok()?;
         let behind = behind - self.at;
         (behind <= self.octets.len()).then_some((name, behind))

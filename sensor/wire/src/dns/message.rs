@@ -124,16 +124,16 @@ impl Opcode {
 
 /// A question. In an update it is the zone (RFC 2136, section 2.3).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Question {
+pub struct Question<'a> {
     /// The name asked for.
-    pub name: Name,
+    pub name: Name<'a>,
     /// The type asked for.
     pub qtype: TypeName,
     /// The class asked for; [`Class::RESERVED`] where the message ends within it.
     pub class: Class,
 }
 
-impl Question {
+impl Question<'_> {
     /// Whether it makes sense: a class of the registry, or else a name such as people use. In damaged messages and in
     /// what is no DNS neither holds as a rule.
     #[must_use]
@@ -155,7 +155,7 @@ pub struct Record<'a> {
     /// Where it stands.
     pub section: Section,
     /// The name it belongs to.
-    pub owner: Name,
+    pub owner: Name<'a>,
     /// Its type.
     pub rtype: TypeName,
     /// Its class; the sender's datagram size in an OPT record.
@@ -294,7 +294,7 @@ pub struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     /// The next question; none after the last.
-    pub fn question(&mut self) -> Option<Question> {
+    pub fn question(&mut self) -> Option<Question<'a>> {
         if self.section != Section::Question {
             return None;
         }
@@ -386,7 +386,7 @@ impl<'a> Walk<'a> {
     }
 
     #[inline]
-    fn name(&mut self) -> Option<Name> {
+    fn name(&mut self) -> Option<Name<'a>> {
         match Name::read(self.octets, self.at) {
             Ok((name, behind)) => {
                 self.at = behind;

@@ -3,14 +3,17 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
-/// A domain name in its uncompressed form, case as sent. Labels may hold any octets.
+/// A domain name where it stands in a message, case as sent. Labels may hold any octets.
 ///
-/// Equality and hash disregard ASCII case (RFC 4343). Writes itself with octets outside 0x21..=0x7e, `\` and a `.` within a
-/// label as `\DDD` (RFC 4343, section 2.1), without the trailing dot; the root is the empty text.
-#[derive(Clone)]
-pub struct Name {
-    /// Labels with their length octets and the root's 0: `length` octets are in use.
-    octets: [u8; Self::MAX],
+/// It was read once, so its labels are there and are within the limits of names; nothing of it was copied. Equality and
+/// hash disregard ASCII case (RFC 4343). Writes itself with octets outside 0x21..=0x7e, `\` and a `.` within a label as
+/// `\DDD` (RFC 4343, section 2.1), without the trailing dot; the root is the empty text.
+#[derive(Clone, Copy)]
+pub struct Name<'a> {
+    message: &'a [u8],
+    /// Where its first label is, behind the pointers that lead there.
+    at: usize,
+    /// Octets of its uncompressed form, the root's included: 255 at most.
     length: u8,
 }
 
@@ -40,33 +43,25 @@ impl NameFault {
     }
 }
 
-impl Name {
+impl<'a> Name<'a> {
     /// Octets of a name at most, length octets and the root's included (RFC 1035, section 3.1).
     pub const MAX: usize = 255;
     /// A name has 127 labels at most, and an honest sender needs no more than one pointer for each: with this bound a name
     /// takes a fixed number of steps however long the message is.
     pub const MAX_POINTERS: u32 = 127;
 
-    /// The root: no label.
-    #[must_use]
-    pub fn root() -> Self {
-        Self {
-            octets: [0; Self::MAX],
-            length: 1,
-        }
-    }
-
     /// Reads the name at offset `at` of `message`, following pointers, which count from the start of `message`. Also
     /// answers the offset behind the name where it stands.
     ///
     /// # Errors
     /// The first fault met.
-    pub fn read(message: &[u8], at: usize) -> Result<(Self, usize), NameFault> {
-        let mut name = Self::root();
+    #[inline]
+    pub fn read(message: &'a [u8], at: usize) -> Result<(Self, usize), NameFault> {
         let mut length: usize = 0;
         let mut at = at;
         // Where the name started, then where each pointer led: the next must lead before it.
         let mut start = at;
+        let mut first = None;
         let mut behind = None;
         let mut pointers = 0;
         loop {
@@ -74,19 +69,23 @@ impl Name {
             match kind & 0xc0 {
                 0x00 => {
                     let next = at + 1 + usize::from(kind);
-                    let label = message.get(at..next).ok_or(NameFault::Cut)?;
+                    if next > message.len() {
+                        return Err(NameFault::Cut);
+                    }
+                    first = first.or(Some(at));
+                    length += next - at;
                     // One octet is kept for the root's 0, unless this is it.
-                    if length + label.len() + usize::from(kind != 0) > Self::MAX {
+                    if length + usize::from(kind != 0) > Self::MAX {
                         return Err(NameFault::TooLong);
                     }
-                    if let Some(place) = name.octets.get_mut(length..length + label.len()) {
-                        place.copy_from_slice(label);
-                    }
-                    length += label.len();
                     at = next;
                     if kind == 0 {
-                        // At most 255, as checked.
-                        name.length = u8::try_from(length).unwrap_or(u8::MAX);
+                        let name = Self {
+                            message,
+                            at: first.unwrap_or(at),
+                            // At most 255, as checked.
+                            length: u8::try_from(length).unwrap_or(u8::MAX),
+                        };
                         return Ok((name, behind.unwrap_or(at)));
                     }
                 }
@@ -106,9 +105,9 @@ impl Name {
         }
     }
 
-    /// A name from its own [`Name::as_wire`]; none for other octets.
+    /// A name from its own [`Name::to_wire`]; none for other octets.
     #[must_use]
-    pub fn from_wire(octets: &[u8]) -> Option<Self> {
+    pub fn from_wire(octets: &'a [u8]) -> Option<Self> {
         match Self::read(octets, 0) {
             Ok((name, behind)) if behind == octets.len() => Some(name),
             _ => None,
@@ -117,10 +116,21 @@ impl Name {
 
     /// The uncompressed form: labels with their length octets, then the root's 0.
     #[must_use]
-    pub fn as_wire(&self) -> &[u8] {
-        self.octets
-            .get(..usize::from(self.length))
-            .unwrap_or_default()
+    pub fn to_wire(&self) -> Vec<u8> {
+        let mut wire = Vec::with_capacity(self.wire_len());
+        for label in self.labels() {
+            // At most 63, as its first two bits are 0.
+            wire.push(u8::try_from(label.len()).unwrap_or_default());
+            wire.extend_from_slice(label);
+        }
+        wire.push(0);
+        wire
+    }
+
+    /// Octets of the uncompressed form.
+    #[must_use]
+    pub fn wire_len(&self) -> usize {
+        usize::from(self.length)
     }
 
     /// Whether it has no label.
@@ -130,41 +140,39 @@ impl Name {
     }
 
     /// The labels from the left, without the root's empty one.
-    pub fn labels(&self) -> impl Iterator<Item = &[u8]> {
-        let mut rest = self.as_wire();
+    pub fn labels(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let message = self.message;
+        let mut at = self.at;
         std::iter::from_fn(move || {
-            let (&length, behind) = rest.split_first()?;
-            let (label, behind) = behind.split_at_checked(usize::from(length))?;
-            rest = behind;
-            (length != 0).then_some(label)
+            // Each pointer leads backward, as was checked when it was read.
+            loop {
+                let kind = *message.get(at)?;
+                if kind & 0xc0 != 0xc0 {
+                    let label = message.get(at + 1..at + 1 + usize::from(kind))?;
+                    at += 1 + label.len();
+                    return (kind != 0).then_some(label);
+                }
+                let low = *message.get(at + 1)?;
+                at = usize::from(u16::from_be_bytes([kind & 0x3f, low]));
+            }
         })
     }
-}
 
-impl PartialEq for Name {
-    fn eq(&self, other: &Self) -> bool {
-        // Length octets are below 64 and so no letters.
-        self.as_wire().eq_ignore_ascii_case(other.as_wire())
+    /// Its text: what [`Display`](fmt::Display) writes.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = String::with_capacity(self.wire_len());
+        // A string takes all that is written to it.
+        let _ = self.write(&mut text);
+        text
     }
-}
 
-impl Eq for Name {}
-
-impl Hash for Name {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        for octet in self.as_wire() {
-            state.write_u8(octet.to_ascii_lowercase());
-        }
-    }
-}
-
-impl fmt::Display for Name {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn write(&self, out: &mut impl fmt::Write) -> fmt::Result {
         for (index, label) in self.labels().enumerate() {
             if index > 0 {
-                f.write_str(".")?;
+                out.write_char('.')?;
             }
-            write_escaped(f, label, |octet| {
+            write_escaped(out, label, |octet| {
                 matches!(octet, 0x21..=0x7e) && !matches!(octet, b'\\' | b'.')
             })?;
         }
@@ -172,7 +180,40 @@ impl fmt::Display for Name {
     }
 }
 
-impl fmt::Debug for Name {
+impl PartialEq for Name<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        // Most records belong to the name that the message began with.
+        if std::ptr::eq(self.message, other.message) && self.at == other.at {
+            return true;
+        }
+        self.length == other.length
+            && self
+                .labels()
+                .zip(other.labels())
+                .all(|(one, other)| one.eq_ignore_ascii_case(other))
+    }
+}
+
+impl Eq for Name<'_> {}
+
+impl Hash for Name<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        for label in self.labels() {
+            state.write_usize(label.len());
+            for octet in label {
+                state.write_u8(octet.to_ascii_lowercase());
+            }
+        }
+    }
+}
+
+impl fmt::Display for Name<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(f)
+    }
+}
+
+impl fmt::Debug for Name<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Name({self})")
     }
@@ -180,7 +221,7 @@ impl fmt::Debug for Name {
 
 /// Writes octets as text, those that are not plain as `\DDD`. What is plain must be ASCII.
 pub(super) fn write_escaped(
-    f: &mut fmt::Formatter<'_>,
+    f: &mut impl fmt::Write,
     octets: &[u8],
     plain: impl Fn(u8) -> bool,
 ) -> fmt::Result {
@@ -296,9 +337,11 @@ mod tests {
         fn any_octets_give_a_name_within_its_limits(message: Vec<u8>, at in 0_usize..64) {
             if let Ok((name, behind)) = Name::read(&message, at) {
                 prop_assert!(behind > at && behind <= message.len());
-                prop_assert!(name.as_wire().len() <= Name::MAX);
+                let wire = name.to_wire();
+                prop_assert!(wire.len() <= Name::MAX && wire.len() == name.wire_len());
                 prop_assert!(name.to_string().bytes().all(|octet| octet.is_ascii_graphic()));
-                prop_assert_eq!(Name::from_wire(name.as_wire()), Some(name));
+                prop_assert_eq!(name.to_string(), name.text());
+                prop_assert_eq!(Name::from_wire(&wire), Some(name));
             }
         }
 

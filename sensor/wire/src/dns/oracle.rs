@@ -113,7 +113,7 @@ impl Builder {
 }
 
 /// The crate prints labels as they are, so only then can texts be compared.
-fn is_plain(name: &Name) -> bool {
+fn is_plain(name: &Name<'_>) -> bool {
     name.labels().all(|label| {
         label
             .iter()
@@ -121,7 +121,7 @@ fn is_plain(name: &Name) -> bool {
     })
 }
 
-fn same_name(ours: &Name, theirs: &dns_parser::Name<'_>) {
+fn same_name(ours: &Name<'_>, theirs: &dns_parser::Name<'_>) {
     if is_plain(ours) {
         // The crate writes an unwanted dot where a name ends in a pointer to the root.
         assert_eq!(ours.to_string(), theirs.to_string().trim_end_matches('.'));

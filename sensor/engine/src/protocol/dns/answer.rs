@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use foldhash::fast::FixedState;
 use terrier_wire::dns::{Data, Message, Name, Record, Section, TypeName};
 
-use crate::observation::DnsTransaction;
+use crate::observation::{DnsAnswer, DnsTransaction};
 
 /// Records of an answer section that are looked at: more than the 370 that the largest answer without TCP has room for.
 const MAX_RECORDS: usize = 512;
@@ -26,28 +26,30 @@ const MAX_GROUPS: usize = 64;
 pub(super) fn fill(
     transaction: &mut DnsTransaction,
     message: &Message<'_>,
-    name: &Name,
+    name: Name<'_>,
     several: bool,
 ) {
     let [_, count, ..] = message.header.counts;
     if count == 0 {
         return;
     }
+    let most = usize::from(count).min(DnsTransaction::MAX_ANSWERS);
+    transaction.answers.reserve_exact(most);
     let chain = Chain::follow(message, name);
     let mut aliases = Vec::new();
     for record in records(message) {
-        if several && !chain.leads_to(&record.owner) {
+        if several && !chain.leads_to(record.owner) {
             continue;
         }
         let data = record.data();
         texts(&data, &mut transaction.answers);
-        note_alias(&mut aliases, &record.owner, name);
-        if let (TypeName::CNAME | TypeName::DNAME, Data::Name(target)) = (record.rtype, &data) {
+        note_alias(&mut aliases, record.owner, name);
+        if let (TypeName::CNAME | TypeName::DNAME, Data::Name(target)) = (record.rtype, data) {
             note_alias(&mut aliases, target, name);
         }
     }
     transaction.addresses = chain.addresses;
-    transaction.aliases = aliases.iter().map(Name::to_string).collect();
+    transaction.aliases = aliases.iter().map(Name::text).collect();
 }
 
 /// A number that is the same for two answers that say the same of the same question, and not 0. Of 32,000 answers that
@@ -61,15 +63,15 @@ pub(super) fn fingerprint(id: u16, transaction: &DnsTransaction) -> u16 {
 }
 
 /// What a multicast answer says of one name and type.
-pub(super) struct Group {
-    pub(super) owner: Name,
+pub(super) struct Group<'a> {
+    pub(super) owner: Name<'a>,
     pub(super) rtype: TypeName,
-    pub(super) answers: Vec<String>,
+    pub(super) answers: Vec<DnsAnswer>,
     pub(super) addresses: Vec<(IpAddr, u32)>,
 }
 
-impl Group {
-    pub(super) fn new(owner: Name, rtype: TypeName) -> Self {
+impl<'a> Group<'a> {
+    pub(super) fn new(owner: Name<'a>, rtype: TypeName) -> Self {
         Self {
             owner,
             rtype,
@@ -81,8 +83,8 @@ impl Group {
 
 /// The answer section by owner and type, in the order in which each is met first, and the addresses of the additional
 /// section: there multicast DNS tells where the hosts are that offer a service (RFC 6763, section 12).
-pub(super) fn by_owner(message: &Message<'_>) -> Vec<Group> {
-    let mut groups: Vec<Group> = Vec::new();
+pub(super) fn by_owner<'a>(message: &Message<'a>) -> Vec<Group<'a>> {
+    let mut groups: Vec<Group<'a>> = Vec::new();
     let mut walk = message.walk();
     let all = std::iter::from_fn(|| walk.record())
         .take_while(|record| record.class.is_registered() || record.section != Section::Answer)
@@ -94,11 +96,11 @@ pub(super) fn by_owner(message: &Message<'_>) -> Vec<Group> {
         {
             continue;
         }
-        let same = |group: &Group| group.rtype == record.rtype && group.owner == record.owner;
+        let same = |group: &Group<'_>| group.rtype == record.rtype && group.owner == record.owner;
         let place = match groups.iter().position(same) {
             Some(place) => place,
             None if groups.len() < MAX_GROUPS => {
-                groups.push(Group::new(record.owner.clone(), record.rtype));
+                groups.push(Group::new(record.owner, record.rtype));
                 groups.len() - 1
             }
             None => continue,
@@ -123,26 +125,28 @@ fn records<'a>(message: &Message<'a>) -> impl Iterator<Item = Record<'a>> + use<
         .take(MAX_RECORDS)
 }
 
-/// The names that a question's name leads to by CNAME records, itself first, and their addresses.
-struct Chain {
-    names: Vec<Name>,
+/// The names that a question's name leads to by CNAME records, and their addresses.
+struct Chain<'a> {
+    name: Name<'a>,
+    others: Vec<Name<'a>>,
     addresses: Vec<(IpAddr, u32)>,
 }
 
-impl Chain {
-    fn follow(message: &Message<'_>, name: &Name) -> Self {
+impl<'a> Chain<'a> {
+    fn follow(message: &Message<'a>, name: Name<'a>) -> Self {
         let mut chain = Self {
-            names: vec![name.clone()],
+            name,
+            others: Vec::new(),
             addresses: Vec::new(),
         };
         for _ in 0..MAX_PASSES {
-            let known = chain.names.len();
+            let known = chain.others.len();
             let mut strangers = false;
             chain.addresses.clear();
             for record in records(message) {
                 match record.rtype {
                     TypeName::CNAME | TypeName::A | TypeName::AAAA
-                        if chain.leads_to(&record.owner) =>
+                        if chain.leads_to(record.owner) =>
                     {
                         chain.take(&record);
                     }
@@ -151,21 +155,23 @@ impl Chain {
                 }
             }
             // Only a link that was found after a record it leads to calls for another pass.
-            if !strangers || chain.names.len() == known {
+            if !strangers || chain.others.len() == known {
                 break;
             }
         }
         chain
     }
 
-    fn leads_to(&self, owner: &Name) -> bool {
-        self.names.contains(owner)
+    fn leads_to(&self, owner: Name<'_>) -> bool {
+        // The last name of a chain is the one that has the addresses.
+        self.name == owner || self.others.iter().rev().any(|other| *other == owner)
     }
 
-    fn take(&mut self, record: &Record<'_>) {
+    fn take(&mut self, record: &Record<'a>) {
         match record.data() {
-            Data::Name(target) if self.names.len() < MAX_CHAIN && !self.leads_to(&target) => {
-                self.names.push(target);
+            // With the first one, the question's.
+            Data::Name(target) if self.others.len() + 1 < MAX_CHAIN && !self.leads_to(target) => {
+                self.others.push(target);
             }
             Data::Address(address) if self.addresses.len() < MAX_ADDRESSES => {
                 self.addresses.push((address, record.ttl()));
@@ -175,31 +181,32 @@ impl Chain {
     }
 }
 
-fn note_alias(aliases: &mut Vec<Name>, name: &Name, question: &Name) {
-    if aliases.len() < MAX_ALIASES && name != question && !aliases.contains(name) {
-        aliases.push(name.clone());
+fn note_alias<'a>(aliases: &mut Vec<Name<'a>>, name: Name<'a>, question: Name<'a>) {
+    if aliases.len() < MAX_ALIASES && name != question && !aliases.contains(&name) {
+        aliases.push(name);
     }
 }
 
 /// Addresses, names and texts of a record, as long as there is room.
-fn texts(data: &Data<'_>, answers: &mut Vec<String>) {
-    let mut push = |text: String| {
-        if answers.len() < DnsTransaction::MAX_ANSWERS && !text.is_empty() {
-            answers.push(text);
+fn texts(data: &Data<'_>, answers: &mut Vec<DnsAnswer>) {
+    let mut push = |answer: DnsAnswer| {
+        let said = !matches!(&answer, DnsAnswer::Text(text) if text.is_empty());
+        if answers.len() < DnsTransaction::MAX_ANSWERS && said {
+            answers.push(answer);
         }
     };
     match data {
-        Data::Address(address) => push(address.to_string()),
+        Data::Address(address) => push(DnsAnswer::Address(*address)),
         Data::Name(name)
         | Data::MailExchange { exchange: name, .. }
-        | Data::Server { target: name, .. } => push(name.to_string()),
-        Data::Text(text) => push(text.to_string()),
+        | Data::Server { target: name, .. } => push(DnsAnswer::Text(name.text())),
+        Data::Text(text) => push(DnsAnswer::Text(text.to_string())),
         Data::Service(service) => {
-            push(service.target.to_string());
+            push(DnsAnswer::Text(service.target.text()));
             service
                 .hints()
                 .take(DnsTransaction::MAX_ANSWERS)
-                .for_each(|hint| push(hint.to_string()));
+                .for_each(|hint| push(DnsAnswer::Address(hint)));
         }
         Data::Other => {}
     }

@@ -17,7 +17,7 @@ pub(super) struct Pending {
 pub(super) struct Asked<'a> {
     pub(super) id: u16,
     pub(super) client: Side,
-    pub(super) name: &'a Name,
+    pub(super) name: Name<'a>,
     pub(super) qtype: TypeName,
 }
 
@@ -26,7 +26,7 @@ pub(super) struct Asked<'a> {
 pub(super) struct Entry {
     id: u16,
     pub(super) client: Side,
-    /// As sent, in wire form: a [`Name`] would take 256 octets for each.
+    /// As sent, in wire form.
     name: Box<[u8]>,
     pub(super) qtype: TypeName,
     asked_ns: i64,
@@ -35,7 +35,7 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    pub(super) fn name(&self) -> Option<Name> {
+    pub(super) fn name(&self) -> Option<Name<'_>> {
         Name::from_wire(&self.name)
     }
 
@@ -44,7 +44,8 @@ impl Entry {
         self.id == asked.id
             && self.client == asked.client
             && self.qtype == asked.qtype
-            && self.name.eq_ignore_ascii_case(asked.name.as_wire())
+            && self.name.len() == asked.name.wire_len()
+            && self.name() == Some(asked.name)
     }
 }
 
@@ -71,7 +72,7 @@ impl Pending {
         let mut entry = self.take(asked).unwrap_or_else(|| Entry {
             id: asked.id,
             client: asked.client,
-            name: asked.name.as_wire().into(),
+            name: asked.name.to_wire().into(),
             qtype: asked.qtype,
             asked_ns: 0,
             frames: Frames::default(),
@@ -81,6 +82,10 @@ impl Pending {
         let oldest = (self.entries.len() >= Self::MAX)
             .then(|| self.entries.pop_front())
             .flatten();
+        if self.entries.capacity() == 0 {
+            // Most flows ask one question, or two of which each is answered before the next.
+            self.entries.reserve_exact(1);
+        }
         self.entries.push_back(entry);
         oldest
     }
