@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
-use terrier_engine::{Facts, Limits, LinkType, Packet, Worker, WorkerConfig};
+use terrier_engine::{Facts, Limits, LinkType, Packet, Wanted, Worker, WorkerConfig};
 
 use super::packets::Flow;
 use crate::support::segments::{self, Ends};
@@ -49,7 +49,7 @@ fn feed(turns: &[(usize, Vec<u8>)], fill: &[u8], length: usize, both: bool) {
         count: 1,
         seed: 1,
         limits: Limits::default(),
-        ends: terrier_engine::Ends::All,
+        wanted: Wanted::ALL,
     });
     let mut facts = Facts::default();
     let mut flow = Flow::new(1, 9999);

@@ -6,8 +6,8 @@ use terrier_engine::observation::{FlowEnd, FlowRef, Observation};
 use terrier_engine::record::{FlowRecord, ObservationRecord};
 use terrier_engine::signature::Signatures;
 use terrier_engine::{
-    Clock, Counters, END_OF_INPUT, Ends, Facts, HomeNetworks, Judge, JudgeConfig, Limits, LinkType,
-    Packet, Sink, Ticked, Worker, WorkerConfig,
+    Clock, Counters, END_OF_INPUT, Facts, HomeNetworks, Judge, JudgeConfig, Limits, LinkType,
+    Packet, Sink, Ticked, Wanted, Worker, WorkerConfig,
 };
 
 use std::sync::{Arc, OnceLock};
@@ -56,7 +56,7 @@ impl Engine {
                 count,
                 seed: SEED,
                 limits,
-                ends: Ends::All,
+                wanted: Wanted::ALL,
             })
         };
         Self {

@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
 use terrier_engine::{
-    Clock, END_OF_INPUT, Ends, Facts, Judge, Limits, Packet, Sink, Ticked, Worker, WorkerConfig,
+    Clock, END_OF_INPUT, Facts, Judge, Limits, Packet, Sink, Ticked, Wanted, Worker, WorkerConfig,
 };
 
 use crate::capture::Chunk;
@@ -135,14 +135,8 @@ pub struct PipelineConfig {
     pub seed: u64,
     /// Bounds of the engine.
     pub limits: Limits,
-    /// Of which flows the end is told.
-    pub ends: Ends,
-}
-
-/// Of which flows the end is told: nothing is made that nobody writes.
-#[must_use]
-pub fn ends(written: bool) -> Ends {
-    if written { Ends::All } else { Ends::Remembered }
+    /// What is made besides that which the detections need.
+    pub wanted: Wanted,
 }
 
 /// The engine, running.
@@ -185,7 +179,7 @@ impl<S: Sink + Send + 'static> Pipeline<S> {
                 count: config.workers,
                 seed: config.seed,
                 limits: config.limits,
-                ends: config.ends,
+                wanted: config.wanted,
             })
         };
         let engine = if config.workers <= 1 {

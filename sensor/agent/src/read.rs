@@ -78,7 +78,7 @@ impl<'a> Kit<'a> {
             workers: self.shared.workers,
             seed: self.seed,
             limits: self.limits,
-            ends: pipeline::ends(sink.writes_flows()),
+            wanted: setup::wanted(&sink),
         };
         Pipeline::start(config, judge, sink)
     }

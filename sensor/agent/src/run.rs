@@ -17,7 +17,7 @@ use crate::capture::{Chunk, Damage, Fault, Filled, Live, LiveError, LiveOptions,
 use crate::cli::{RunArgs, Shared};
 use crate::exit::{self, Failure};
 use crate::output::{self, Manner, Records};
-use crate::pipeline::{self, Pipeline, PipelineConfig};
+use crate::pipeline::{Pipeline, PipelineConfig};
 use crate::privilege;
 use crate::serve::{self, Server, Status};
 use crate::setup;
@@ -54,7 +54,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         workers: shared.workers,
         seed,
         limits,
-        ends: pipeline::ends(sink.writes_flows()),
+        wanted: setup::wanted(&sink),
     };
     let mut watch = Watch {
         wires,

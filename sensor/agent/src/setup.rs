@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use terrier_engine::HomeNetworks;
 use terrier_engine::signature::Signatures;
+use terrier_engine::{HomeNetworks, Wanted};
 
 use crate::cli::Shared;
 use crate::exit::{self, Failure};
+use crate::output::Records;
 use crate::telemetry::Telemetry;
 
 /// The home networks: those that were given, else the default.
@@ -77,6 +78,16 @@ fn toml_files(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<(
         }
     }
     Ok(())
+}
+
+/// What the engine makes for a run with this output: nothing that nobody writes.
+#[must_use]
+pub fn wanted(output: &Records) -> Wanted {
+    let (observations, flow_ends) = output.writes();
+    Wanted {
+        flow_ends,
+        fingerprints: observations,
+    }
 }
 
 /// A secret of this run, for the tables whose keys come from the wire.

@@ -34,4 +34,4 @@ pub use packet::{LinkType, Packet};
 pub use protocol::protocols;
 pub use survey::Survey;
 pub use terrier_wire::link::Undecoded;
-pub use worker::{END_OF_INPUT, Ends, Facts, Limits, Ticked, Worker, WorkerConfig};
+pub use worker::{END_OF_INPUT, Facts, Limits, Ticked, Wanted, Worker, WorkerConfig};

@@ -32,22 +32,33 @@ pub struct WorkerConfig {
     pub seed: u64,
     /// Bounds of all workers together.
     pub limits: Limits,
-    /// Of which flows the end is told.
-    pub ends: Ends,
+    /// What is made besides that which the detections need.
+    pub wanted: Wanted,
 }
 
-/// Of which flows the end is told, as a fact each.
+/// What no detection needs, and is made only where somebody writes it down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ends {
-    /// Of all: somebody writes them down.
-    All,
-    /// Of those in which something was seen that is remembered until their end.
-    Remembered,
+pub struct Wanted {
+    /// The end of each flow; else only of those in which something was seen that is remembered until then.
+    pub flow_ends: bool,
+    /// JA3 and JA4 of hellos: a quarter of what a TLS handshake costs.
+    pub fingerprints: bool,
 }
 
-impl Ends {
-    fn wants(self, flow: &Flow) -> bool {
-        self == Self::All || flow.has(Traits::REMEMBERED)
+impl Wanted {
+    /// All of it.
+    pub const ALL: Self = Self {
+        flow_ends: true,
+        fingerprints: true,
+    };
+    /// Nothing.
+    pub const NONE: Self = Self {
+        flow_ends: false,
+        fingerprints: false,
+    };
+
+    fn wants_end(self, flow: &Flow) -> bool {
+        self.flow_ends || flow.has(Traits::REMEMBERED)
     }
 }
 
@@ -128,7 +139,10 @@ impl Worker {
                 config.limits.flows.div_ceil(count),
                 Hasher::new(config.seed),
             ),
-            conversations: Conversations::new(config.limits.buffered_octets / count),
+            conversations: Conversations::new(
+                config.limits.buffered_octets / count,
+                config.wanted.fingerprints,
+            ),
             fragments: Fragments::new(config.seed),
             counters: Counters::default(),
             now_ns: i64::MIN,
@@ -194,7 +208,7 @@ impl Worker {
         let mut leaving = Vec::new();
         if at_ns == END_OF_INPUT {
             for (at, flow) in self.table.iter() {
-                if flow.phase == Phase::Watched || self.config.ends.wants(flow) {
+                if flow.phase == Phase::Watched || self.config.wanted.wants_end(flow) {
                     leaving.push((flow.opened, at));
                 } else {
                     count_end(&mut self.counters, flow);
@@ -205,7 +219,7 @@ impl Worker {
             self.now_ns = at_ns;
             while let Some(at) = self.table.expired(at_ns) {
                 let flow = self.table.get(at);
-                if flow.phase == Phase::Watched || self.config.ends.wants(flow) {
+                if flow.phase == Phase::Watched || self.config.wanted.wants_end(flow) {
                     leaving.push((flow.opened, at));
                 } else {
                     count_end(&mut self.counters, flow);
@@ -488,13 +502,14 @@ impl Worker {
         let flow = self.table.get(at);
         let (mut end, last_ns) = (flow.end(cause), flow.last_ns);
         let mut service = flow.service;
-        let mut wanted = self.config.ends.wants(flow);
+        let mut wanted = self.config.wanted.wants_end(flow);
         count_end(&mut self.counters, flow);
         let place = (flow.phase == Phase::Watched).then_some(flow.aside);
         self.table.remove(at);
         if let Some(mut conversation) = place.and_then(|place| self.conversations.remove(place)) {
             let before = facts.observations.len();
             let mut emit = Emit::new(&identity, last_ns, seq, None, &mut facts.observations);
+            emit.with_fingerprints(self.config.wanted.fingerprints);
             conversation.end(&mut emit);
             let tally = emit.tally();
             if let Some(last) = tally.sessions.last() {

@@ -17,7 +17,7 @@ use terrier_engine::detect::NameSource;
 use terrier_engine::observation::{FlowEnd, FlowRef, Observation, Oriented, Transport};
 use terrier_engine::signature::Signatures;
 use terrier_engine::{
-    Counters, Direction, Ends, HomeNetworks, Judge, JudgeConfig, Limits, Sink, Survey, Verdicts,
+    Counters, Direction, HomeNetworks, Judge, JudgeConfig, Limits, Sink, Survey, Verdicts, Wanted,
 };
 
 use crate::capture::{Chunk, Filled, Filter, Live, LiveError, LiveOptions, LiveStats, Merge};
@@ -54,7 +54,10 @@ pub fn doctor(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
         workers: 1,
         seed,
         limits: Limits::default(),
-        ends: Ends::All,
+        wanted: Wanted {
+            flow_ends: true,
+            ..Wanted::NONE
+        },
     };
     let look = Look {
         survey: Survey::default(),

@@ -129,10 +129,10 @@ impl Records {
         }
     }
 
-    /// Whether the end of each flow is written.
+    /// Whether observations and the ends of flows are written.
     #[must_use]
-    pub fn writes_flows(&self) -> bool {
-        self.emitted.flows
+    pub fn writes(&self) -> (bool, bool) {
+        (self.emitted.observations, self.emitted.flows)
     }
 
     /// See [`Output::begin`].

@@ -5,7 +5,7 @@ use terrier_engine::alert::Alert;
 use terrier_engine::detect::NameSource;
 use terrier_engine::observation::{FlowEnd, FlowRef, Observation};
 use terrier_engine::{
-    END_OF_INPUT, Ends, Facts, HomeNetworks, Judge, JudgeConfig, LinkType, Packet, Sink, Ticked,
+    END_OF_INPUT, Facts, HomeNetworks, Judge, JudgeConfig, LinkType, Packet, Sink, Ticked, Wanted,
     Worker, WorkerConfig,
 };
 
@@ -100,7 +100,7 @@ fn ten_thousand_peers_do_not_change_the_series() {
         count: 1,
         seed: 1,
         limits,
-        ends: Ends::All,
+        wanted: Wanted::ALL,
     });
     let mut facts = Facts::default();
     let mut seq = 0;

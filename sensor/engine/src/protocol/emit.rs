@@ -17,6 +17,7 @@ pub(crate) struct Emit<'a> {
     /// How many protocols carry each other here.
     depth: u8,
     tally: Tally,
+    fingerprints: bool,
     out: &'a mut Vec<Observation>,
 }
 
@@ -81,6 +82,7 @@ impl<'a> Emit<'a> {
             carrier: TCP,
             depth: 0,
             tally: Tally::default(),
+            fingerprints: true,
             out,
         }
     }
@@ -118,6 +120,16 @@ impl<'a> Emit<'a> {
     /// the stack.
     pub(crate) fn is_deep(&self) -> bool {
         self.depth >= MAX_CARRIERS
+    }
+
+    /// Whether fingerprints of hellos are made.
+    pub(crate) fn with_fingerprints(&mut self, made: bool) {
+        self.fingerprints = made;
+    }
+
+    /// Whether somebody writes fingerprints of hellos.
+    pub(crate) fn fingerprints(&self) -> bool {
+        self.fingerprints
     }
 
     /// What was counted so far.

@@ -325,6 +325,11 @@ impl Fitting {
         self.0 == 0
     }
 
+    /// Leaves those that are also among others.
+    fn keep(&mut self, others: Self) {
+        self.0 &= others.0;
+    }
+
     fn remove(&mut self, at: usize) {
         self.0 &= !(1 << at);
     }

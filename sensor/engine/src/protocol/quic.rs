@@ -58,7 +58,7 @@ impl super::Session for Session {
             if let Event::Hello { version, hello } = event {
                 in_clear |= version.is_clear();
                 let fact = match hello {
-                    Hello::Tls(hello) => tls_fact(version, &hello, from),
+                    Hello::Tls(hello) => tls_fact(version, &hello, from, emit.fingerprints()),
                     Hello::Google(hello) => google_fact(version, &hello, from),
                 };
                 emit.fact(&std::mem::take(frames), Fact::Quic(Box::new(fact)));
@@ -90,11 +90,9 @@ impl super::Session for Session {
         self.wire.end(|event| {
             if let Event::Remains { version, hello } = event {
                 let fact = QuicClient {
-                    // The fingerprint of a part would be that of another program.
-                    ja3: None,
-                    ja4: None,
                     partial: true,
-                    ..tls_fact(version, &hello, client)
+                    // The fingerprint of a part would be that of another program.
+                    ..tls_fact(version, &hello, client, false)
                 };
                 emit.fact(frames, Fact::Quic(Box::new(fact)));
             }
@@ -102,7 +100,12 @@ impl super::Session for Session {
     }
 }
 
-fn tls_fact(version: Version, hello: &tls::ClientHello<'_>, client: Side) -> QuicClient {
+fn tls_fact(
+    version: Version,
+    hello: &tls::ClientHello<'_>,
+    client: Side,
+    fingerprints: bool,
+) -> QuicClient {
     let TlsClient {
         server_name,
         alpn,
@@ -110,13 +113,13 @@ fn tls_fact(version: Version, hello: &tls::ClientHello<'_>, client: Side) -> Qui
         ja4,
         ech,
         ..
-    } = client_fact(hello, Ja4Transport::Quic);
+    } = client_fact(hello, Ja4Transport::Quic, fingerprints);
     QuicClient {
         version: version.to_string(),
         server_name,
         alpn,
-        ja3: Some(ja3),
-        ja4: Some(ja4),
+        ja3: fingerprints.then_some(ja3),
+        ja4: fingerprints.then_some(ja4),
         ech,
         user_agent: None,
         partial: false,

@@ -3,12 +3,16 @@
 //! Most flows that nobody knows stay unknown. What the search must remember of them fits into four octets of their entry in
 //! the flow table; only where a protocol may begin is a conversation needed.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU8;
+use std::sync::LazyLock;
 
 use terrier_wire::Side;
 
 use super::{BEHIND_A_PREAMBLE, Begins, Emit, Fitting, OVER_TCP, Opening, Probe, Protocol};
-use crate::observation::{Fact, FirstOctets, Frames, Transport};
+use crate::observation::{
+    Endpoint, Fact, FirstOctets, FlowRef, Frames, Oriented, Transport, VlanTags,
+};
 
 /// What a look at octets found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,7 +80,7 @@ impl StreamSearch {
         } else {
             let known = |(_, protocol): (usize, &Protocol)| (protocol.probe)(&opening) != Probe::No;
             // The first segment may hold a preamble and what comes behind it.
-            let fits = OVER_TCP.each().any(known) || behind_a_preamble(&opening).is_some();
+            let fits = may_begin(octets).each().any(known) || inside(octets).is_some();
             // Of a short one the octets behind are awaited: signatures know up to so many.
             if fits || octets.len() < FirstOctets::MAX {
                 return Found::Something;
@@ -134,6 +138,63 @@ pub(super) fn behind_a_preamble(
             Begins::AtAnySegment | Begins::AtTheStart => None,
         }
     })
+}
+
+/// The protocol that begins inside of a segment, with its number and the place.
+fn inside(octets: &[u8]) -> Option<(usize, &'static Protocol, usize)> {
+    BEHIND_A_PREAMBLE.each().find_map(|(number, protocol)| {
+        let Begins::Within(find) = protocol.begins else {
+            return None;
+        };
+        find(octets).map(|place| (number, protocol, place))
+    })
+}
+
+/// Those over TCP that may begin with the first of these octets. A probe never refuses the start of what it takes, as its
+/// answer must not depend on how TCP cuts a stream; so each was asked once for each octet.
+pub(super) fn may_begin(octets: &[u8]) -> Fitting {
+    static BY_FIRST: LazyLock<[Fitting; 256]> = LazyLock::new(|| {
+        std::array::from_fn(|first| {
+            let mut fitting = OVER_TCP;
+            for (at, protocol) in OVER_TCP.each() {
+                let refused = |port: &u16| {
+                    let flow = flow_to(*port);
+                    let opening = Opening {
+                        flow: &flow,
+                        octets: &[first as u8],
+                    };
+                    (protocol.probe)(&opening) == Probe::No
+                };
+                if PORTS_OF_PROBES.iter().all(refused) {
+                    fitting.remove(at);
+                }
+            }
+            fitting
+        })
+    });
+    octets
+        .first()
+        .map_or(OVER_TCP, |&first| BY_FIRST[usize::from(first)])
+}
+
+/// The ports that a probe over TCP asks for, and one that none does.
+const PORTS_OF_PROBES: [u16; 5] = [9, 53, 5353, 5355, 3389];
+
+fn flow_to(port: u16) -> FlowRef {
+    let end = |port| Endpoint {
+        ip: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        port,
+    };
+    FlowRef {
+        id: 0,
+        opened: 0,
+        orig: end(9),
+        resp: end(port),
+        transport: Transport::Tcp,
+        vlan: VlanTags::default(),
+        vni: None,
+        oriented: Oriented::Syn,
+    }
 }
 
 /// How far the search in datagrams has come.
@@ -232,9 +293,42 @@ const MAX_UNKNOWN: u8 = 4;
 mod tests {
     use proptest::prelude::*;
 
+    /// What protocols begin with.
+    const STARTS: [&[u8]; 10] = [
+        b"",
+        b"GET / HTTP/1.1\r\n",
+        b"SSH-2.0-",
+        b"RFB 003.008\n",
+        b"\x16\x03\x01",
+        b"\x03\x00\x00\x13\x0e\xe0",
+        b"\x05\x01\x00",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"0 node 17.7\n",
+        b"\xff\xfd\x18",
+    ];
+
     use super::*;
 
     proptest! {
+        /// The openings of real software are asked by the golden captures.
+        #[test]
+        fn nothing_that_a_probe_takes_is_left_out(
+            port in prop::sample::select(vec![9, 22, 25, 53, 80, 443, 3389, 3478, 5353, 5355, 5900, 8080]),
+            octets in prop::collection::vec(any::<u8>(), 1..80),
+            start in prop::sample::select(STARTS.to_vec()),
+        ) {
+            let flow = flow_to(port);
+            for octets in [octets.clone(), [start, &octets].concat()] {
+                let opening = Opening { flow: &flow, octets: &octets };
+                for (at, protocol) in OVER_TCP.each() {
+                    if (protocol.probe)(&opening) != Probe::No {
+                        let kept = may_begin(&octets).each().any(|(other, _)| other == at);
+                        prop_assert!(kept, "{} {octets:?}", protocol.name);
+                    }
+                }
+            }
+        }
+
         #[test]
         fn four_octets_hold_a_search(steps in prop::collection::vec((any::<bool>(), 0usize..3000), 0..30)) {
             let mut search = StreamSearch::NEW;

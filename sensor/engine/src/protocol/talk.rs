@@ -173,6 +173,7 @@ impl Talk {
             octets: held.rest(),
         };
         let left = &mut fitting[from.index()];
+        left.keep(search::may_begin(opening.octets));
         for (at, protocol) in left.each() {
             match (protocol.probe)(&opening) {
                 Probe::Maybe => {}

@@ -30,6 +30,8 @@ pub(super) struct Matcher {
     websockets: Vec<(Open, Place)>,
     banners: Vec<(Open, Place)>,
     octets: Vec<(Octets, Place)>,
+    /// Of these the ones that may begin with each octet.
+    octets_by_first: Vec<Vec<u16>>,
     paths: Vec<(Path, Place)>,
     user_agents: Vec<(Open, Place)>,
     subjects: Vec<(Box<str>, Place)>,
@@ -69,6 +71,16 @@ impl Matcher {
                 matcher.add(of, place);
             }
         }
+        matcher.octets_by_first = (0..=u8::MAX)
+            .map(|first| {
+                let begins = |(_, (octets, _)): &(u16, &(Octets, Place))| octets.may_begin(first);
+                (0..)
+                    .zip(&matcher.octets)
+                    .filter(begins)
+                    .map(|(at, _)| at)
+                    .collect()
+            })
+            .collect();
         Ok(matcher)
     }
 
@@ -166,7 +178,12 @@ impl Matcher {
     }
 
     pub(super) fn by_octets(&self, octets: &[u8]) -> Option<Place> {
-        find(&self.octets, |pattern| pattern.fits(octets))
+        let first = usize::from(*octets.first()?);
+        let candidates = self.octets_by_first.get(first)?;
+        candidates.iter().find_map(|&at| {
+            let (pattern, place) = self.octets.get(usize::from(at))?;
+            pattern.fits(octets).then_some(*place)
+        })
     }
 
     pub(super) fn by_path(&self, method: &str, path: &str) -> Option<Place> {

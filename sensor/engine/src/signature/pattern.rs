@@ -217,6 +217,16 @@ impl Octets {
         Ok(Self(pieces))
     }
 
+    /// Whether something that begins with this octet may fit.
+    pub(super) fn may_begin(&self, first: u8) -> bool {
+        match self.0.first() {
+            Some(Piece::Octet(want)) => *want == first,
+            Some(Piece::Digits) => first.is_ascii_digit(),
+            Some(Piece::Uuid) => first.is_ascii_hexdigit(),
+            Some(Piece::Any) | None => true,
+        }
+    }
+
     /// Whether `octets` begin so. Too few octets fit nothing.
     pub(super) fn fits(&self, octets: &[u8]) -> bool {
         let mut rest = octets;

@@ -15,13 +15,15 @@ pub(super) struct Conversations {
     /// Octets that all of them hold.
     pub(super) buffered: usize,
     most_buffered: usize,
+    fingerprints: bool,
 }
 
 impl Conversations {
-    /// None yet; all together may hold `most_buffered` octets.
-    pub(super) fn new(most_buffered: usize) -> Self {
+    /// None yet; all together may hold `most_buffered` octets. `fingerprints`: whether they are made.
+    pub(super) fn new(most_buffered: usize, fingerprints: bool) -> Self {
         Self {
             most_buffered,
+            fingerprints,
             ..Self::default()
         }
     }
@@ -82,6 +84,7 @@ impl Conversations {
             frame,
             &mut facts.observations,
         );
+        emit.with_fingerprints(self.fingerprints);
         let outcome = run(conversation, &mut emit);
         let after = conversation.buffered();
         conversation.accounted = after;

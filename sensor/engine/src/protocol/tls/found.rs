@@ -56,7 +56,8 @@ pub(in crate::protocol) struct Half {
 /// The last hello of a client that was told.
 struct Hello {
     side: Side,
-    ja3: String,
+    /// [`tls::ClientHello::shape`].
+    shape: u64,
     server_name: Option<String>,
     told: u8,
 }
@@ -153,11 +154,11 @@ impl Found {
         }
         match message {
             Message::ClientHello(hello) => {
-                let fact = client_fact(&hello, self.over.ja4());
-                self.client(from, fact, emit);
+                let fact = client_fact(&hello, self.over.ja4(), emit.fingerprints());
+                self.client(from, hello.shape(), fact, emit);
             }
             Message::Sslv2ClientHello(hello) => {
-                self.client(from, sslv2_fact(&hello), emit);
+                self.client(from, 0, sslv2_fact(&hello), emit);
                 self.close(from);
             }
             Message::ServerHello(hello) => self.server(from, &hello, emit),
@@ -178,16 +179,16 @@ impl Found {
     }
 
     /// A client's hello: the first one, and a later one when it is another. A retry mostly repeats the first.
-    fn client(&mut self, from: Side, mut fact: TlsClient, emit: &mut Emit<'_>) {
+    fn client(&mut self, from: Side, shape: u64, mut fact: TlsClient, emit: &mut Emit<'_>) {
         let told = match &self.client {
             None => 0,
             Some(hello) if hello.side != from => return self.close(from),
-            Some(hello) if hello.is_that_of(&fact) || hello.told >= MAX_HELLOS => return,
+            Some(hello) if hello.is_that_of(shape, &fact) || hello.told >= MAX_HELLOS => return,
             Some(hello) => hello.told,
         };
         self.client = Some(Hello {
             side: from,
-            ja3: fact.ja3.clone(),
+            shape,
             server_name: fact.server_name.clone(),
             told: told + 1,
         });
@@ -290,15 +291,19 @@ impl Found {
 }
 
 impl Hello {
-    fn is_that_of(&self, fact: &TlsClient) -> bool {
-        self.ja3 == fact.ja3 && self.server_name == fact.server_name
+    fn is_that_of(&self, shape: u64, fact: &TlsClient) -> bool {
+        self.shape == shape && self.server_name == fact.server_name
     }
 }
 
 pub(in crate::protocol) fn client_fact(
     hello: &tls::ClientHello<'_>,
     over: Ja4Transport,
+    fingerprints: bool,
 ) -> TlsClient {
+    let made = |make: &dyn Fn() -> String| {
+        if fingerprints { make() } else { String::new() }
+    };
     TlsClient {
         server_name: hello
             .server_name()
@@ -309,8 +314,8 @@ pub(in crate::protocol) fn client_fact(
             .map(|protocol| tls::escaped(protocol, protocol.len()))
             .collect(),
         version: hello.highest_version().to_string(),
-        ja3: hello.ja3(),
-        ja4: hello.ja4(over),
+        ja3: made(&|| hello.ja3()),
+        ja4: made(&|| hello.ja4(over)),
         ech: match hello.encrypted_hello() {
             EncryptedHello::None => Ech::None,
             EncryptedHello::Grease => Ech::Grease,

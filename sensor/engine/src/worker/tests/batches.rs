@@ -98,7 +98,7 @@ fn ends_that_nobody_asks_for_are_counted_only() {
     tcp.say(0, &hello());
     frames.extend(tcp.frames);
     let config = WorkerConfig {
-        ends: Ends::Remembered,
+        wanted: Wanted::NONE,
         ..config(0, 1)
     };
     let (facts, counters) = run_with(&frames, vec![config]);

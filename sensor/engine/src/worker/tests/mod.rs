@@ -116,7 +116,7 @@ fn config(index: u16, count: u16) -> WorkerConfig {
         count,
         seed: 7,
         limits: Limits::default(),
-        ends: Ends::All,
+        wanted: Wanted::ALL,
     }
 }
 
