@@ -29,10 +29,21 @@ fn run(arguments: &[String]) -> anyhow::Result<()> {
         ["golden"] => steps::golden(),
         ["docs"] => steps::docs(steps::Docs::Write),
         ["docs", "--check"] => steps::docs(steps::Docs::Check),
-        ["bench", capture] => bench::bench(capture, bench::PAIRS),
-        ["bench", capture, pairs] => {
-            bench::bench(capture, pairs.parse().context("PAIRS is a number")?)
-        }
+        ["capture", k, f] => bench::make(
+            std::path::Path::new(f),
+            match *k {
+                "mix" => terrier_traffic::Kind::Mix {
+                    octets: 1_000_000_000,
+                },
+                "small" => terrier_traffic::Kind::Small { packets: 3_000_000 },
+                "flows" => terrier_traffic::Kind::Flows { flows: 1_000_000 },
+                _ => terrier_traffic::Kind::Grid {
+                    packets: 2_000_000,
+                    flows: 1_000_000,
+                },
+            },
+            7,
+        ),
         _ => bail!("{USAGE}"),
     }
 }

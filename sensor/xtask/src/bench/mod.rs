@@ -1,0 +1,5 @@
+//! Bench.
+
+mod captures;
+
+pub(crate) use captures::make;
