@@ -138,10 +138,15 @@ pub(crate) fn ssh(tcp: &mut Tcp<'_>, stock: &Stock, length: usize) {
     }
     let point = [&[30][..], &sized_32(&tcp.chance().octets(32))].concat();
     tcp.say(Client, &ssh_packet(&point), 10.0);
-    let mut reply = vec![31];
-    for length in [51, 32, 83] {
-        reply.extend(sized_32(&tcp.chance().octets(length)));
-    }
+    // The host's key, the server's point, the signature.
+    let of_key = |octets: &[u8]| [sized_32(b"ssh-ed25519"), sized_32(octets)].concat();
+    let reply = [
+        &[31][..],
+        &sized_32(&of_key(&tcp.chance().octets(32))),
+        &sized_32(&tcp.chance().octets(32)),
+        &sized_32(&of_key(&tcp.chance().octets(64))),
+    ]
+    .concat();
     let mut octets = ssh_packet(&reply);
     octets.extend(ssh_packet(&[21]));
     tcp.say(Server, &octets, 10.0);

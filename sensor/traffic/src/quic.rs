@@ -206,7 +206,7 @@ const SALT: [u8; 20] = [
 /// Octets of the hello in one datagram.
 const HELLO_PART: usize = 1100;
 /// Octets of frames, padding included, in a client's Initial.
-const FRAMES: usize = 1162;
+const FRAMES: usize = 1170;
 /// Octets before the payload of a server's Handshake packet.
 const HANDSHAKE_HEADER: usize = 17;
 

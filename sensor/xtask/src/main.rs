@@ -9,6 +9,7 @@ mod steps;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
+use terrier_traffic::Kind;
 
 fn main() -> ExitCode {
     match run(&std::env::args().skip(1).collect::<Vec<_>>()) {
@@ -29,23 +30,40 @@ fn run(arguments: &[String]) -> anyhow::Result<()> {
         ["golden"] => steps::golden(),
         ["docs"] => steps::docs(steps::Docs::Write),
         ["docs", "--check"] => steps::docs(steps::Docs::Check),
-        ["capture", k, f] => bench::make(
-            std::path::Path::new(f),
-            match *k {
-                "mix" => terrier_traffic::Kind::Mix {
-                    octets: 1_000_000_000,
-                },
-                "small" => terrier_traffic::Kind::Small { packets: 3_000_000 },
-                "flows" => terrier_traffic::Kind::Flows { flows: 1_000_000 },
-                _ => terrier_traffic::Kind::Grid {
-                    packets: 2_000_000,
-                    flows: 1_000_000,
-                },
-            },
-            7,
-        ),
-        _ => bail!("{USAGE}"),
+        ["bench", options @ ..] => bench::bench(options),
+        ["capture", options @ ..] => capture(options),
+        ["measured", command @ ..] => bench::measured(command),
+        _ => bail!("{USAGE}\n{}", bench::USAGE),
     }
+}
+
+/// Makes one capture, for whoever wants to measure or try something else with it.
+fn capture(words: &[&str]) -> anyhow::Result<()> {
+    let number = |word: &str| -> anyhow::Result<u64> {
+        let number: f64 = word
+            .parse()
+            .with_context(|| format!("{word} is no number"))?;
+        Ok(number as u64)
+    };
+    let (kind, file, seed) = match *words {
+        ["grid", packets, flows, file, ref seed @ ..] => {
+            let (packets, flows) = (number(packets)?, number(flows)?);
+            (Kind::Grid { packets, flows }, file, seed)
+        }
+        [kind, size, file, ref seed @ ..] => {
+            let size = number(size)?;
+            let kind = match kind {
+                "mix" => Kind::Mix { octets: size },
+                "small" => Kind::Small { packets: size },
+                "flows" => Kind::Flows { flows: size },
+                _ => bail!("{USAGE}\n{}", bench::USAGE),
+            };
+            (kind, file, seed)
+        }
+        _ => bail!("{USAGE}\n{}", bench::USAGE),
+    };
+    let seed = seed.first().map_or(Ok(1), |word| number(word))?;
+    bench::make(std::path::Path::new(file), kind, seed)
 }
 
 /// The root of the workspace: two folders above this package.
@@ -65,4 +83,5 @@ usage: cargo xtask CHORE
   demo                   builds the program and reads the bundled captures
   golden                 writes the golden files anew; read the diff like code
   docs [--check]         writes the tables of README.md anew, or says whether they are what the code says
-  bench CAPTURE [PAIRS]  the program against a bare libpcap loop, in pairs";
+  capture KIND SIZE FILE [SEED]
+                         makes a capture and FILE.truth.json: mix OCTETS, small PACKETS, flows FLOWS, grid PACKETS FLOWS";
