@@ -18,7 +18,10 @@ mod names;
 mod network;
 mod quic;
 mod script;
+mod seen;
 mod stock;
+#[cfg(test)]
+mod tests;
 mod tls;
 mod truth;
 mod tunnels;
@@ -32,6 +35,7 @@ pub use frame::{ACK, Addresses, Ends, FIN, PSH, RST, SYN, Segment};
 pub use kinds::write;
 pub use quic::{Keys as QuicKeys, hello as quic_hello};
 pub use script::Side;
+pub use seen::Seen;
 pub use tls::{Hello, client_hello, record as tls_record, server_hello};
 pub use truth::Truth;
 

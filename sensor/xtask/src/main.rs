@@ -1,8 +1,9 @@
-//! Terrier's chores: `cargo xtask ci`, `demo`, `golden`, `docs`, `bench`.
+//! Terrier's chores: `cargo xtask ci`, `demo`, `golden`, `docs`, `bench`, `instructions`, `capture`.
 //!
 //! This crate needs neither libpcap nor the rest of the workspace, so that it can install what they need.
 
 mod bench;
+mod instructions;
 mod needs;
 mod steps;
 
@@ -10,6 +11,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use terrier_traffic::Kind;
+
+use self::instructions::{Instructions, instructions};
 
 fn main() -> ExitCode {
     match run(&std::env::args().skip(1).collect::<Vec<_>>()) {
@@ -30,6 +33,8 @@ fn run(arguments: &[String]) -> anyhow::Result<()> {
         ["golden"] => steps::golden(),
         ["docs"] => steps::docs(steps::Docs::Write),
         ["docs", "--check"] => steps::docs(steps::Docs::Check),
+        ["instructions"] => instructions(Instructions::Check),
+        ["instructions", "--write"] => instructions(Instructions::Write),
         ["bench", options @ ..] => bench::bench(options),
         ["capture", options @ ..] => capture(options),
         ["measured", command @ ..] => bench::measured(command),
@@ -83,5 +88,7 @@ usage: cargo xtask CHORE
   demo                   builds the program and reads the bundled captures
   golden                 writes the golden files anew; read the diff like code
   docs [--check]         writes the tables of README.md anew, or says whether they are what the code says
+  instructions [--write] counts instructions of small captures by valgrind, and compares them with
+                         sensor/xtask/instructions.json, or writes that anew
   capture KIND SIZE FILE [SEED]
                          makes a capture and FILE.truth.json: mix OCTETS, small PACKETS, flows FLOWS, grid PACKETS FLOWS";

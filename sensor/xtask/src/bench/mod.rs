@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use terrier_traffic::Kind;
 
-use self::captures::Capture;
+use self::captures::folder;
 use self::measure::{Cost, Paired, cost_of, median};
 use self::plot::{Line, Panel};
 use self::programs::Programs;
@@ -24,7 +24,8 @@ use self::report::{Report, Row};
 use crate::steps::cargo;
 use crate::{needs, tell};
 
-pub(crate) use self::captures::{folder, make};
+pub(crate) use self::captures::{Capture, make};
+
 pub(crate) use self::measure::measured;
 
 /// What is asked for.

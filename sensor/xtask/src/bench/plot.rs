@@ -26,20 +26,31 @@ pub(crate) fn draw(panels: &[Panel]) -> String {
          font-family=\"system-ui, sans-serif\" font-size=\"12\">\n<title>Cost against packets and flows</title>\n\
          <style>{STYLE}</style>\n<rect class=\"page\" width=\"{width}\" height=\"{HIGH}\"/>\n"
     );
+    // A program has one colour in all panels.
+    let mut programs: Vec<&str> = Vec::new();
+    for line in panels.iter().flat_map(|panel| &panel.lines) {
+        if !programs.contains(&line.name.as_str()) {
+            programs.push(&line.name);
+        }
+    }
     for (number, panel) in panels.iter().enumerate() {
         let _ = writeln!(
             svg,
             "<g transform=\"translate({},0)\">",
             WIDE * number as f64
         );
-        panel.draw(&mut svg);
+        panel.draw(&mut svg, &programs);
         svg.push_str("</g>\n");
     }
     svg + "</svg>\n"
 }
 
 impl Panel {
-    fn draw(&self, svg: &mut String) {
+    fn draw(&self, svg: &mut String, programs: &[&str]) {
+        let colour = |line: &Line| {
+            let place = programs.iter().position(|name| *name == line.name);
+            place.unwrap_or_default() % COLOURS
+        };
         let of = |what: fn(&(f64, f64)) -> f64| {
             let points = self.lines.iter().flat_map(|line| &line.points);
             Axis::over(points.map(what).filter(|value| *value > 0.0))
@@ -80,7 +91,7 @@ impl Panel {
                 let verb = if place == 0 { 'M' } else { 'L' };
                 let _ = write!(path, "{verb}{:.1} {:.1}", x(*at), y(*cost));
             }
-            let class = number % COLOURS;
+            let class = colour(line);
             let _ = writeln!(svg, "<path class=\"line c{class}\" d=\"{path}\"/>");
             for (at, cost) in &line.points {
                 let _ = writeln!(
@@ -102,7 +113,8 @@ impl Panel {
         let mut lowest = TOP - 15.0;
         for (at, number) in names {
             lowest = at.max(lowest + 15.0);
-            let (line, class) = (&self.lines[number], number % COLOURS);
+            let line = &self.lines[number];
+            let class = colour(line);
             let _ = writeln!(
                 svg,
                 "<circle class=\"dot c{class}\" cx=\"{:.1}\" cy=\"{lowest:.1}\" r=\"3.5\"/>",
@@ -148,7 +160,7 @@ impl Axis {
 
     /// Powers of ten, with 2 and 5 times each where there are few.
     fn ticks(&self) -> Vec<f64> {
-        let wanted: &[f64] = if self.high / self.low > 500.0 {
+        let wanted: &[f64] = if self.high / self.low > 100.0 {
             &[1.0]
         } else {
             &[1.0, 2.0, 5.0]

@@ -191,7 +191,7 @@ fn configuration(log: Option<&str>) -> String {
         || "outputs: []\n".to_owned(),
         |file| {
             format!(
-                "outputs:\n  - eve-log:\n      enabled: yes\n      filetype: regular\n      filename: {file}\n      \
+                "outputs:\n  - eve-log:\n      enabled: yes\n      filetype: regular\n      append: no\n      filename: {file}\n      \
                  types: [tls, dns, rfb, rdp, quic]\n"
             )
         },
