@@ -30,7 +30,7 @@ fn everything_that_is_there_is_found_and_nothing_else() {
             let path = path.to_str().expect("a path in UTF-8");
             let emit = ["read", "--json", "--emit", "alert,observation,stats"];
             let answers = ["1", "2", "4"].map(|workers| {
-                let ran = run(&[&emit[..], &["--workers", workers, path]].concat());
+                let ran = run([&emit[..], &["--workers", workers, path]].concat());
                 assert_eq!(ran.code, Some(0), "{}", ran.stderr);
                 ran.stdout
             });
@@ -61,7 +61,7 @@ fn a_truth_that_is_not_that_of_the_capture_is_noticed() {
     write(kind, 1, file).expect("the file takes it");
     let other = write(kind, 2, std::io::sink()).expect("the sink takes it");
     let path = path.to_str().expect("a path in UTF-8");
-    let ran = run(&["read", "--json", "--emit", "observation,stats", path]);
+    let ran = run(["read", "--json", "--emit", "observation,stats", path]);
     let mut seen = Seen::default();
     for line in ran.stdout.lines() {
         seen.record(line.as_bytes()).expect("a record");
