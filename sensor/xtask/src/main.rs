@@ -1,10 +1,11 @@
-//! Terrier's chores: `cargo xtask ci`, `demo`, `golden`, `docs`, `bench`, `instructions`, `capture`.
+//! Terrier's chores: `cargo xtask ci`, `demo`, `golden`, `docs`, `bench`, `instructions`, `profile`, `capture`.
 //!
 //! This crate needs neither libpcap nor the rest of the workspace, so that it can install what they need.
 
 mod bench;
 mod instructions;
 mod needs;
+mod profile;
 mod steps;
 
 use std::process::ExitCode;
@@ -36,6 +37,22 @@ fn run(arguments: &[String]) -> anyhow::Result<()> {
         ["instructions"] => instructions(Instructions::Check),
         ["instructions", "--write"] => instructions(Instructions::Write),
         ["bench", options @ ..] => bench::bench(options),
+        ["profile", options @ ..] => {
+            let (capture, arguments) = match *options {
+                ["--capture", file, ref arguments @ ..] => (
+                    bench::Capture::given(std::path::Path::new(file))?,
+                    arguments,
+                ),
+                ref arguments => {
+                    let octets = 1_000_000_000;
+                    (
+                        bench::Capture::of("mix", Kind::Mix { octets }, 1)?,
+                        arguments,
+                    )
+                }
+            };
+            profile::profile(&capture, arguments)
+        }
         ["capture", options @ ..] => capture(options),
         ["measured", command @ ..] => bench::measured(command),
         _ => bail!("{USAGE}\n{}", bench::USAGE),
@@ -90,5 +107,7 @@ usage: cargo xtask CHORE
   docs [--check]         writes the tables of README.md anew, or says whether they are what the code says
   instructions [--write] counts instructions of small captures by valgrind, and compares them with
                          sensor/xtask/instructions.json, or writes that anew
+  profile [--capture FILE] [ARGUMENTS OF READ]
+                         where the time of a packet goes, by perf: a table of stages (target/bench/profile.md)
   capture KIND SIZE FILE [SEED]
                          makes a capture and FILE.truth.json: mix OCTETS, small PACKETS, flows FLOWS, grid PACKETS FLOWS";

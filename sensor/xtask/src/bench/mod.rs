@@ -16,17 +16,15 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use terrier_traffic::Kind;
 
-use self::captures::folder;
-use self::measure::{Cost, Paired, cost_of, median};
+use self::measure::{Cost, Paired};
 use self::plot::{Line, Panel};
 use self::programs::Programs;
 use self::report::{Report, Row};
 use crate::steps::cargo;
 use crate::{needs, tell};
 
-pub(crate) use self::captures::{Capture, make};
-
-pub(crate) use self::measure::measured;
+pub(crate) use self::captures::{Capture, folder, make};
+pub(crate) use self::measure::{cost_of, measured, median};
 
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq)]
