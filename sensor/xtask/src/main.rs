@@ -3,6 +3,7 @@
 //! This crate needs neither libpcap nor the rest of the workspace, so that it can install what they need.
 
 mod bench;
+mod document;
 mod instructions;
 mod needs;
 mod profile;
@@ -37,26 +38,33 @@ fn run(arguments: &[String]) -> anyhow::Result<()> {
         ["instructions"] => instructions(Instructions::Check),
         ["instructions", "--write"] => instructions(Instructions::Write),
         ["bench", options @ ..] => bench::bench(options),
-        ["profile", options @ ..] => {
-            let (capture, arguments) = match *options {
-                ["--capture", file, ref arguments @ ..] => (
-                    bench::Capture::given(std::path::Path::new(file))?,
-                    arguments,
-                ),
-                ref arguments => {
-                    let octets = 1_000_000_000;
-                    (
-                        bench::Capture::of("mix", Kind::Mix { octets }, 1)?,
-                        arguments,
-                    )
-                }
-            };
-            profile::profile(&capture, arguments)
-        }
+        ["profile", options @ ..] => profile_of(options),
         ["capture", options @ ..] => capture(options),
         ["measured", command @ ..] => bench::measured(command),
         _ => bail!("{USAGE}\n{}", bench::USAGE),
     }
+}
+
+/// Profiles a capture that is there, or the mix of the benchmark.
+fn profile_of(words: &[&str]) -> anyhow::Result<()> {
+    let (docs, words) = match *words {
+        ["--docs", ref words @ ..] => (true, words),
+        ref words => (false, words),
+    };
+    let (capture, arguments) = match *words {
+        ["--capture", file, ref arguments @ ..] => {
+            let file = std::path::Path::new(file);
+            (bench::Capture::given(file)?, arguments)
+        }
+        ref arguments => {
+            let octets = 1_000_000_000;
+            (
+                bench::Capture::of("mix", Kind::Mix { octets }, 1)?,
+                arguments,
+            )
+        }
+    };
+    profile::profile(&capture, arguments, docs)
 }
 
 /// Makes one capture, for whoever wants to measure or try something else with it.
@@ -107,7 +115,8 @@ usage: cargo xtask CHORE
   docs [--check]         writes the tables of README.md anew, or says whether they are what the code says
   instructions [--write] counts instructions of small captures by valgrind, and compares them with
                          sensor/xtask/instructions.json, or writes that anew
-  profile [--capture FILE] [ARGUMENTS OF READ]
-                         where the time of a packet goes, by perf: a table of stages (target/bench/profile.md)
+  profile [--docs] [--capture FILE] [ARGUMENTS OF READ]
+                         where the time of a packet goes, by perf: a table of stages in target/bench/profile.md and,
+                         with --docs, in docs/performance.md
   capture KIND SIZE FILE [SEED]
                          makes a capture and FILE.truth.json: mix OCTETS, small PACKETS, flows FLOWS, grid PACKETS FLOWS";

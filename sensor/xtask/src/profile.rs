@@ -12,12 +12,14 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, bail};
 
 use crate::bench::{Capture, build, cost_of, folder, median};
+use crate::document;
 use crate::needs::{self, on_path};
 use crate::steps::target;
 use crate::tell;
 
-/// Profiles `read --json` of a capture, with more arguments where they are given, and prints the ladder.
-pub(crate) fn profile(capture: &Capture, arguments: &[&str]) -> anyhow::Result<()> {
+/// Profiles `read --json` of a capture, with more arguments where they are given, and prints the ladder; `docs`: writes it
+/// into the document too.
+pub(crate) fn profile(capture: &Capture, arguments: &[&str], docs: bool) -> anyhow::Result<()> {
     for (program, package) in [("perf", "linux-perf"), ("addr2line", "binutils")] {
         if !on_path(program) {
             bail!("missing: {program}. On Debian: sudo apt-get install -y {package}");
@@ -59,6 +61,9 @@ pub(crate) fn profile(capture: &Capture, arguments: &[&str]) -> anyhow::Result<(
     let path = folder()?.join("profile.md");
     std::fs::write(&path, &text)?;
     tell(&format!("{text}\nwritten to {}", path.display()));
+    if docs {
+        document::put("ladder", &text)?;
+    }
     Ok(())
 }
 

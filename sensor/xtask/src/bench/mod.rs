@@ -21,7 +21,7 @@ use self::plot::{Line, Panel};
 use self::programs::Programs;
 use self::report::{Report, Row};
 use crate::steps::cargo;
-use crate::{needs, tell};
+use crate::{document, needs, tell};
 
 pub(crate) use self::captures::{Capture, folder, make};
 pub(crate) use self::measure::{cost_of, measured, median};
@@ -37,6 +37,8 @@ struct Options {
     /// Captures that are there, instead of our own.
     captures: Vec<PathBuf>,
     rivals: bool,
+    /// Whether the document is written anew.
+    docs: bool,
 }
 
 impl Options {
@@ -48,6 +50,7 @@ impl Options {
             pairs: 5,
             captures: Vec::new(),
             rivals: true,
+            docs: false,
         };
         let mut words = words.iter().copied();
         while let Some(word) = words.next() {
@@ -67,6 +70,7 @@ impl Options {
                 }
                 "--capture" => options.captures.push(value()?.into()),
                 "--no-rivals" => options.rivals = false,
+                "--docs" => options.docs = true,
                 _ => bail!("bench: {word} is no option of it\n{USAGE}"),
             }
         }
@@ -108,13 +112,20 @@ pub(crate) fn bench(words: &[&str]) -> anyhow::Result<()> {
         report,
         programs,
         faults,
-        ..
+        options: Options { docs, .. },
     } = bench;
     let text = report.finish(&programs, &faults);
     let path = folder()?.join("report.md");
     std::fs::write(&path, &text)?;
     tell(&format!("\n{text}\nwritten to {}", path.display()));
     if faults.is_empty() {
+        if docs {
+            // Two levels down: it stands in a part of the document.
+            let text = text.trim_start_matches("# Benchmark\n");
+            document::put("figures", &text.replace("\n## ", "\n### "))?;
+            std::fs::copy(folder()?.join("cost.svg"), document::PLOT)
+                .context("no plot was drawn")?;
+        }
         return Ok(());
     }
     bail!(
@@ -461,7 +472,8 @@ pub(crate) const USAGE: &str = "\
       --seed N           makes other captures of the same kinds [default: 1]
       --pairs N          runs of each program [default: 5]
       --capture FILE     measures this one instead (again for several); FILE.truth.json says what is in it
-      --no-rivals        only the program and the bare libpcap loop";
+      --no-rivals        only the program and the bare libpcap loop
+      --docs             writes the figures of docs/performance.md anew too";
 
 #[cfg(test)]
 mod tests {

@@ -287,7 +287,7 @@ fn machine() -> String {
     let date = says("date", "-I");
     format!(
         "{date}; {cores} cores of {cpu}, {memory} GiB, Linux {}; {}; load {load} at the beginning{}.",
-        kernel.trim(),
+        kernel.trim().split('-').next().unwrap_or_default(),
         says("rustc", "--version"),
         match load.parse::<f64>() {
             Ok(load) if load > 1.0 =>
