@@ -14,6 +14,7 @@ pub struct Seen {
     octets: u64,
     flows: u64,
     sessions: BTreeMap<String, u64>,
+    decode_errors: BTreeMap<String, u64>,
     tls: BTreeMap<String, u64>,
     /// Hellos inside RDP: their flows have told of RDP before.
     tls_in_rdp: u64,
@@ -73,6 +74,8 @@ struct Stats {
     bytes: u64,
     flows: u64,
     sessions: BTreeMap<String, u64>,
+    #[serde(default)]
+    decode_errors: BTreeMap<String, u64>,
 }
 
 impl Seen {
@@ -90,6 +93,7 @@ impl Seen {
                 self.octets = stats.bytes;
                 self.flows = stats.flows;
                 self.sessions = stats.sessions;
+                self.decode_errors = stats.decode_errors;
             }
             "observation" => self.observation(record),
             _ => {}
@@ -160,6 +164,13 @@ impl Seen {
         for (protocol, there) in &truth.sessions {
             let found = self.sessions.get(protocol).copied().unwrap_or(0);
             same(&format!("sessions of {protocol}"), found, *there);
+        }
+        // Whoever vouches for the sessions wrote them without a fault.
+        if let (false, Some((error, count))) = (
+            truth.sessions.is_empty(),
+            self.decode_errors.first_key_value(),
+        ) {
+            faults.push(format!("decode error: {error}: {count} times"));
         }
         faults.extend(differ("TLS server name", &self.tls, &truth.sni));
         faults.extend(differ("QUIC server name", &self.quic, &truth.quic_sni));
@@ -235,6 +246,15 @@ mod tests {
     #[test]
     fn what_is_there_and_seen_is_no_fault() {
         assert_eq!(seen(&LINES).compare(&truth()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_decode_error_in_what_has_no_fault_is_one() {
+        let stats = r#"{"kind":"stats","packets":9,"bytes":900,"flows":3,"sessions":{"tls":1},"decode_errors":{"ssh: odd":2}}"#;
+        let mut lines = LINES;
+        lines[4] = stats;
+        let faults = seen(&lines).compare(&truth());
+        assert_eq!(faults, ["decode error: ssh: odd: 2 times"]);
     }
 
     #[test]

@@ -30,6 +30,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_document_has_a_place_for_each_part() {
+        let document = include_str!("../../../docs/performance.md");
+        for name in ["figures", "ladder"] {
+            assert!(replaced(document, name, "new").is_some(), "{name}");
+        }
+    }
+
+    #[test]
     fn a_part_is_replaced_and_the_rest_stays() {
         let document = "a\n<!-- x by hand -->\nold\n<!-- end of x -->\nb\n";
         let now = replaced(document, "x", "new\n").unwrap();

@@ -28,8 +28,11 @@ impl Cost {
 /// The kernel tells the peak of memory only as the highest of all children so far, and counts into it what the parent had
 /// when it forked. So each run has a small parent of its own: this program again, as [`measured`].
 pub(crate) fn cost_of(words: &[String]) -> anyhow::Result<Cost> {
-    let own = std::env::current_exe()?;
-    let done = Command::new(own).arg("measured").args(words).output()?;
+    // Not by its path, where a build may have put another one meanwhile.
+    let done = Command::new("/proc/self/exe")
+        .arg("measured")
+        .args(words)
+        .output()?;
     if !done.status.success() {
         bail!(
             "{}: {}",

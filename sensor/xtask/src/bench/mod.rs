@@ -149,11 +149,17 @@ struct Bench {
 
 impl Bench {
     fn given(&mut self) -> anyhow::Result<()> {
+        let mut grids = Vec::new();
         for path in self.options.captures.clone() {
             let capture = Capture::given(&path)?;
-            self.table(&capture)?;
-            self.check(&capture)?;
-            self.workers(&capture)?;
+            if capture.truth.as_ref().is_some_and(|it| it.what == "grid") {
+                grids.push(capture);
+                continue;
+            }
+            self.full(&capture)?;
+        }
+        if !grids.is_empty() {
+            self.grids(grids)?;
         }
         Ok(())
     }
@@ -182,7 +188,18 @@ impl Bench {
             self.full(&Capture::of("flows", Kind::Flows { flows }, seed)?)?;
         }
         if self.options.wants("grid") {
-            panels.push(self.grids()?);
+            let packets = self.options.size(2_000_000);
+            // Each flow has a packet at least.
+            let sizes = [1_000, 10_000, 100_000, 1_000_000];
+            let captures = sizes
+                .into_iter()
+                .filter(|flows| *flows <= packets)
+                .map(|flows| {
+                    let kind = Kind::Grid { packets, flows };
+                    Capture::of(&format!("grid {flows}"), kind, seed)
+                })
+                .collect::<Result<Vec<_>, _>>()?;
+            panels.push(self.grids(captures)?);
         }
         self.start()?;
         if !panels.is_empty() {
@@ -297,25 +314,21 @@ impl Bench {
     }
 
     /// The same packets over more and more flows.
-    fn grids(&mut self) -> anyhow::Result<Panel> {
-        let packets = self.options.size(2_000_000);
+    fn grids(&mut self, mut captures: Vec<Capture>) -> anyhow::Result<Panel> {
+        let flows_of = |capture: &Capture| capture.truth.as_ref().map_or(0, |it| it.flows_total);
+        captures.sort_by_key(flows_of);
         let mut lines = Lines::default();
         let mut measured = Vec::new();
-        // Each flow has a packet at least.
-        let sizes = [1_000, 10_000, 100_000, 1_000_000];
-        for flows in sizes.into_iter().filter(|flows| *flows <= packets) {
-            let kind = Kind::Grid { packets, flows };
-            let capture = Capture::of(&format!("grid {flows}"), kind, self.options.seed)?;
-            let truth = capture.truth.as_ref().context("we made it")?;
-            let flows = truth.flows_total;
+        for capture in captures {
+            let packets = self.packets(&capture)?;
+            let flows = flows_of(&capture);
             let bare = self.programs.bare.on(&capture);
             cost_of(&bare)?;
             tell(&format!("{} ...", capture.name));
             let own = self.programs.alerts.on(&capture);
             let paired = Paired::run(&own, &bare, self.options.pairs)?;
             let row = Row::of(&self.programs.alerts.name, &paired, packets);
-            let per_packet = 1e9 / packets as f64;
-            let bare_ns = paired.other(Cost::cpu_s) * per_packet;
+            let bare_ns = paired.other(Cost::cpu_s) * 1e9 / packets.max(1) as f64;
             lines.extend([
                 Point::of(&self.programs.alerts.name, flows as f64, row.ns_packet),
                 Point::of(&self.programs.bare.name, flows as f64, bare_ns),
