@@ -18,6 +18,7 @@
 //! | [`schema`] | whether the records keep to the schema that others rely on |
 //! | [`strict`] | whether what is no tool, but begins like one, is told as one |
 //! | [`tidy`] | whether the house rules are kept |
+//! | [`traffic`] | whether exactly that is found in made-up traffic which was put into it |
 //! | [`wrapped`] | whether the facts depend on what carried the packets |
 //! | [`workers`] | whether the answer depends on the number of workers or on the weather |
 
@@ -38,5 +39,6 @@ mod schema;
 mod strict;
 mod support;
 mod tidy;
+mod traffic;
 mod workers;
 mod wrapped;

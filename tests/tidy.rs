@@ -312,7 +312,14 @@ fn is_word(word: &str) -> bool {
 
 const MOST_LINES: usize = 600;
 const BUILT: [&str; 4] = ["target", ".git", "Cargo.lock", "node_modules"];
-const OURS: [&str; 5] = ["sensor/", "signatures/", "pcaps/", "tests/", "deploy/"];
+const OURS: [&str; 6] = [
+    "sensor/",
+    "signatures/",
+    "pcaps/",
+    "tests/",
+    "deploy/",
+    "docs/",
+];
 /// The classes of detections.
 const CLASSES: [&str; 13] = [
     "tunnel",

@@ -232,6 +232,16 @@ fn manifests_name_only_what_their_crate_may_touch() {
         "the agent knows no octets of a protocol"
     );
 
+    let traffic = dependencies("sensor/traffic");
+    let ours: Vec<_> = traffic
+        .iter()
+        .filter(|name| name.starts_with("terrier"))
+        .collect();
+    assert!(
+        ours.is_empty(),
+        "what is measured and checked with its captures must not have made them: {ours:?}"
+    );
+
     let xtask = dependencies("sensor/xtask");
     for needs_libpcap in ["terrier", "terrier-engine", "terrier-wire", "pcap"] {
         assert!(

@@ -19,6 +19,14 @@ pub(crate) fn libpcap() -> anyhow::Result<()> {
     )
 }
 
+/// valgrind, which counts instructions.
+pub(crate) fn valgrind() -> anyhow::Result<()> {
+    if on_path("valgrind") {
+        return Ok(());
+    }
+    debian(&["valgrind"], "valgrind")
+}
+
 /// cargo-nextest, which runs the tests.
 pub(crate) fn nextest() -> anyhow::Result<()> {
     if quietly("cargo", &["nextest", "--version"]) {

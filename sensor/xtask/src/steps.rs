@@ -6,12 +6,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::bail;
 
+use crate::instructions::{Instructions, instructions};
 use crate::{needs, tell};
 
 /// Everything that must pass before a change lands.
 pub(crate) fn ci() -> anyhow::Result<()> {
     needs::libpcap()?;
     needs::nextest()?;
+    needs::valgrind()?;
     needs::more();
     let mut steps = Steps::default();
     steps.run("format", &["fmt", "--all", "--check"], &[]);
@@ -65,6 +67,7 @@ pub(crate) fn ci() -> anyhow::Result<()> {
             "-D warnings -A rustdoc::private-intra-doc-links",
         )],
     );
+    steps.step("instructions", || instructions(Instructions::Check));
     if Command::new("cargo")
         .args(["deny", "--version"])
         .output()
@@ -166,11 +169,16 @@ struct Steps(Vec<(&'static str, Duration, Option<String>)>);
 
 impl Steps {
     fn run(&mut self, name: &'static str, arguments: &[&str], environment: &[(&str, &str)]) {
+        self.step(name, || cargo(arguments, environment));
+    }
+
+    fn step(&mut self, name: &'static str, work: impl FnOnce() -> anyhow::Result<()>) {
         tell(&format!("== {name}"));
         let start = Instant::now();
-        let fault = cargo(arguments, environment)
-            .err()
-            .map(|error| error.to_string());
+        let fault = work().err().map(|error| format!("{error:#}"));
+        if let Some(fault) = &fault {
+            tell(fault);
+        }
         self.0.push((name, start.elapsed(), fault));
     }
 
