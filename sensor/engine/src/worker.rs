@@ -6,6 +6,7 @@
 
 mod arrive;
 mod conversations;
+mod deal;
 mod print;
 
 use terrier_wire::Side;
@@ -20,6 +21,8 @@ use crate::packet::Packet;
 use crate::protocol::{self, Emit, Outcome, Patience};
 use crate::reassembly::Fragments;
 use conversations::Conversations;
+use deal::Deals;
+pub use deal::{Aside, Dealt};
 
 /// How a worker is set up.
 #[derive(Debug, Clone, Copy)]
@@ -90,6 +93,8 @@ pub struct Worker {
     now_ns: i64,
     /// [`AHEAD_FROM`].
     ahead_from: usize,
+    /// Set where packets are dealt out before they come here.
+    deals: Option<Deals>,
 }
 
 impl Worker {
@@ -105,6 +110,7 @@ impl Worker {
             counters: Counters::default(),
             now_ns: i64::MIN,
             ahead_from: AHEAD_FROM,
+            deals: None,
             config,
         }
     }

@@ -3,17 +3,22 @@
 //! The handle never blocks. libpcap's own read timeout only starts with a packet, so on a silent link it never ends;
 //! therefore the descriptor is polled here, and [`Source::fill`] answers [`Filled::Idle`] when nothing came.
 
+mod program;
+mod socket;
+
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use pcap::{Active, Capture, Device, Precision};
 use rustix::event::{PollFd, PollFlags, Timespec};
-use terrier_engine::LinkType;
+use terrier_engine::{LinkType, Spread};
 
 use super::fault::{Damage, Fault};
 use super::filter::{FilterError, error_text};
 use super::{Chunk, Filled, MAX_PACKET, Meta, Source};
+use program::{COUNTED_OCTETS, Instruction, MOST_SHED};
 
 /// An interface that is being watched.
 pub struct Live {
@@ -30,6 +35,16 @@ pub struct Live {
     counters: Counters,
     /// Trouble that came behind the packets of the last chunk.
     found: Option<Fault>,
+    /// Packets that were taken and did not fit into the last chunk.
+    left: Vec<(Meta, Vec<u8>)>,
+    /// Its place among the rings of the interface, and how many there are.
+    ring: (u64, u64),
+    /// Packets from before the rings shared the interface came to each of them: they are left out up to this time.
+    since: Option<(i64, Instant)>,
+    shedding: Option<Shedding>,
+    shed: Shed,
+    /// Whether the ring held nothing more when it was last taken from.
+    emptied: bool,
 }
 
 /// How to watch an interface.
@@ -46,6 +61,30 @@ pub struct LiveOptions {
     pub filter: Option<String>,
     /// How long [`Source::fill`] waits for a packet.
     pub patience: Duration,
+    /// By what several rings share the packets, and how flows are told that are shed.
+    pub spread: Option<Spread>,
+}
+
+/// Packets of flows that were shed: see [`Live::shed`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Shed {
+    /// How many packets.
+    pub packets: u64,
+    /// Their octets on the wire.
+    pub octets: u64,
+}
+
+/// What it takes to shed flows of an interface.
+struct Shedding {
+    spread: Spread,
+    /// How long its link header is, as far as the kernel's programs see it.
+    link_octets: u32,
+    /// How many octets of a packet come here that is only counted.
+    counted: u32,
+    /// What decides of all other packets: the filter that was asked for, else one that takes everything.
+    rest: Vec<Instruction>,
+    /// Whether the kernel has had a list yet.
+    began: bool,
 }
 
 /// How many packets were seen since the interface was opened.
@@ -118,11 +157,15 @@ impl Default for LiveOptions {
             buffer: 64 << 20,
             filter: None,
             patience: Duration::from_millis(100),
+            spread: None,
         }
     }
 }
 
 impl Live {
+    /// How many flows can be shed at once.
+    pub const MOST_SHED: usize = MOST_SHED;
+
     /// Opens an interface for watching, in promiscuous mode. `any` means all of them, without promiscuous mode, which
     /// that one does not have.
     pub fn open(interface: &str, options: &LiveOptions) -> Result<Self, LiveError> {
@@ -153,6 +196,13 @@ impl Live {
                 })?;
         }
         let link = LinkType(handle.get_datalink().0.cast_unsigned());
+        let shedding = options.spread.and_then(|spread| {
+            let rest = match &options.filter {
+                Some(expression) => compiled(&handle, expression)?,
+                None => program::everything(snaplen),
+            };
+            Shedding::of(spread, link, rest, options.filter.is_some())
+        });
         Ok(Self {
             interface: interface.into(),
             handle,
@@ -169,7 +219,117 @@ impl Live {
             looked: Instant::now(),
             counters: Counters::default(),
             found: None,
+            left: Vec::new(),
+            ring: (0, 1),
+            since: None,
+            shedding,
+            shed: Shed::default(),
+            emptied: true,
         })
+    }
+
+    /// Opens an interface with several rings. The kernel gives each packet to one of them: the packets of a flow to the
+    /// ring whose place is the flow's [`Spread`] modulo their number, in both directions. What lies in a tunnel goes by the
+    /// outer addresses, and what is no IP to the first ring.
+    pub fn open_rings(
+        interface: &str,
+        options: &LiveOptions,
+        count: u16,
+    ) -> Result<Vec<Self>, LiveError> {
+        let mut rings = Vec::new();
+        for _ in 0..count.max(1) {
+            rings.push(Self::open(interface, options)?);
+        }
+        let Some(spread) = options.spread.filter(|_| rings.len() > 1) else {
+            return Ok(rings);
+        };
+        Self::share(&mut rings, &spread).map_err(|error| LiveError::Other {
+            interface: interface.into(),
+            text: format!(
+                "the kernel does not share its packets among workers ({error}); run it with --workers 1"
+            ),
+        })?;
+        Ok(rings)
+    }
+
+    fn share(rings: &mut [Self], spread: &Spread) -> io::Result<()> {
+        let mut group = None;
+        let count = rings.len() as u64;
+        for (place, ring) in (0..).zip(&mut *rings) {
+            let joined = socket::join(&ring.handle, group)?;
+            ring.ring = (place, count);
+            if group.is_none() {
+                // The link header of what leaves `any` interface has the length of Ethernet's nearly always.
+                let link_octets = match ring.link {
+                    LinkType::ETHERNET | LINUX_SLL | LINUX_SLL2 => ETHERNET_OCTETS,
+                    _ => 0,
+                };
+                let program =
+                    program::dealing(spread, link_octets).ok_or(io::ErrorKind::InvalidInput)?;
+                socket::deal_by(&ring.handle, &program)?;
+            }
+            group = Some(joined);
+        }
+        let now = (now_ns(), Instant::now());
+        for ring in rings {
+            ring.since = Some(now);
+        }
+        Ok(())
+    }
+
+    /// From here on nothing but a count of these flows comes here: the kernel cuts their packets so short that they take no
+    /// room in the ring, and [`Live::shed_so_far`] counts them. Segments that begin or end a connection come as they are.
+    /// An empty list ends it. Answers how many of the flows the kernel took; they are told by their [`Spread`].
+    ///
+    /// # Errors
+    /// When the kernel refuses even a short list, or this interface cannot shed.
+    pub fn shed(&mut self, flows: &[u32]) -> io::Result<usize> {
+        let Some(shedding) = &mut self.shedding else {
+            return Err(io::ErrorKind::Unsupported.into());
+        };
+        let mut sorted = flows.to_vec();
+        sorted.truncate(MOST_SHED);
+        loop {
+            let mut list = sorted.clone();
+            list.sort_unstable();
+            list.dedup();
+            let program = if list.is_empty() {
+                Some(shedding.rest.clone())
+            } else {
+                let Shedding {
+                    spread,
+                    link_octets,
+                    rest,
+                    ..
+                } = shedding;
+                program::shedding(spread, *link_octets, &list, rest)
+            };
+            shedding.began = true;
+            let set = program
+                .ok_or(io::ErrorKind::InvalidInput.into())
+                .and_then(|program| socket::filter_by(&self.handle, &program));
+            match set {
+                Ok(()) => return Ok(list.len()),
+                // The memory of a socket is small on some systems.
+                Err(_) if sorted.len() > FEWEST_SHED => sorted.truncate(sorted.len() / 2),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Whether the last [`Source::fill`] left nothing in the ring.
+    pub fn is_emptied(&self) -> bool {
+        self.emptied
+    }
+
+    /// Whether [`Live::shed`] can do anything here.
+    pub fn can_shed(&self) -> bool {
+        self.shedding.is_some()
+    }
+
+    /// What was shed since the interface was opened.
+    pub fn shed_so_far(&self) -> Shed {
+        self.shed
     }
 
     /// The interface's name.
@@ -193,46 +353,82 @@ impl Live {
         }
     }
 
-    /// Takes what is there without waiting, until the chunk may not hold one packet more.
-    fn take(&mut self, chunk: &mut Chunk) -> Result<(), Fault> {
-        chunk.make_room(self.snaplen as usize * LONGEST_AT_ONCE);
-        let (link, capture) = (self.link, self.capture);
-        let frames = &mut self.frames;
-        loop {
-            // libpcap cannot be told to stop within a call without a lock on its own state, so it is asked for no more
-            // packets than fit if each is as long as can be.
-            let fitting = chunk.room_left() / self.snaplen as usize;
-            let wanted = fitting.min(MAX_PACKETS - chunk.len());
-            if wanted == 0 {
-                return Ok(());
+    /// Takes what is there without waiting, until the chunk is full. Answers whether the ring may hold more.
+    fn take(&mut self, chunk: &mut Chunk) -> Result<bool, Fault> {
+        chunk.make_room(self.snaplen as usize);
+        let left = std::mem::take(&mut self.left);
+        for (meta, octets) in left {
+            if !chunk.push(meta, &octets) {
+                self.left.push((meta, octets));
             }
-            let taken = self.handle.dispatch(Some(wanted), |packet| {
-                *frames += 1;
+        }
+        let (link, capture) = (self.link, self.capture);
+        let (place, rings) = self.ring;
+        let counted =
+            self.shedding.as_ref().map_or(
+                0,
+                |shedding| {
+                    if shedding.began { shedding.counted } else { 0 }
+                },
+            );
+        let mut taken = 0;
+        // Packets that are shed leave no room taken, and must not keep this from returning.
+        while taken < MAX_PACKETS && chunk.room_left() > TYPICAL_LONGEST && self.left.is_empty() {
+            let Self {
+                frames,
+                left,
+                since,
+                shed,
+                ..
+            } = self;
+            let answer = self.handle.dispatch(Some(AT_ONCE), |packet| {
                 let header = packet.header;
+                // The handle was opened for nanoseconds, which stand in the microseconds' field.
+                let at_ns = header.ts.tv_sec * 1_000_000_000 + header.ts.tv_usec;
+                if let Some((since_ns, since_when)) = *since {
+                    // The clock may have been set back meanwhile.
+                    if at_ns < since_ns && since_when.elapsed() < LEFT_OUT {
+                        return;
+                    }
+                    *since = None;
+                }
+                *frames += 1;
+                if header.caplen <= counted && header.len > header.caplen {
+                    shed.packets += 1;
+                    shed.octets += u64::from(header.len);
+                    return;
+                }
                 let meta = Meta {
-                    // The handle was opened for nanoseconds, which stand in the microseconds' field.
-                    at_ns: header.ts.tv_sec * 1_000_000_000 + header.ts.tv_usec,
-                    frame: *frames,
+                    at_ns,
+                    frame: (*frames - 1) * rings + place + 1,
                     link,
                     wire_len: header.len.max(header.caplen),
                     start: 0,
                     len: 0,
                     capture,
                 };
-                let fits = chunk.push(meta, packet.data);
-                debug_assert!(fits, "a packet is longer than the snaplen");
+                if !chunk.push(meta, packet.data) {
+                    left.push((meta, packet.data.to_vec()));
+                }
             });
-            match taken {
-                Ok(0) => return Ok(()),
-                Ok(_) => {}
+            match answer {
+                Ok(0) => return Ok(false),
+                Ok(count) => taken += count,
                 Err(error) => {
-                    let what = self
-                        .state_damage()
-                        .unwrap_or_else(|| Damage::Live(error_text(&error)));
+                    let text = error_text(&error);
+                    let what = self.state_damage().unwrap_or(
+                        // It went down and is up again already.
+                        if text.contains("went down") {
+                            Damage::InterfaceDown
+                        } else {
+                            Damage::Live(text)
+                        },
+                    );
                     return Err(self.fault(what));
                 }
             }
         }
+        Ok(true)
     }
 
     /// Waits until there is something to take; whether the descriptor tells of trouble.
@@ -295,27 +491,81 @@ impl Source for Live {
         }
         // What is already there needs no system call.
         let mut taken = self.take(chunk);
-        if taken.is_ok() && chunk.is_empty() {
+        if taken == Ok(false) && chunk.is_empty() {
             let troubled = self.wait();
             taken = self.take(chunk);
-            if taken.is_ok() && chunk.is_empty() && (troubled || self.looked.elapsed() > LOOK_EACH)
+            if taken == Ok(false)
+                && chunk.is_empty()
+                && (troubled || self.looked.elapsed() > LOOK_EACH)
             {
                 taken = self
                     .state_damage()
-                    .map_or(Ok(()), |what| Err(self.fault(what)));
+                    .map_or(Ok(false), |what| Err(self.fault(what)));
             }
         }
         match taken {
-            Err(fault) if chunk.is_empty() => return Err(fault),
-            Err(fault) => self.found = Some(fault),
-            Ok(()) => {}
+            Err(fault) if chunk.is_empty() => Err(fault),
+            Err(fault) => {
+                self.found = Some(fault);
+                Ok(Filled::More)
+            }
+            // With packets that were only counted the chunk stays empty though more may be there.
+            Ok(false) if chunk.is_empty() => Ok(Filled::Idle),
+            Ok(more) => {
+                self.emptied = !more;
+                Ok(Filled::More)
+            }
         }
-        Ok(if chunk.is_empty() {
-            Filled::Idle
-        } else {
-            Filled::More
+    }
+}
+
+impl Shedding {
+    fn of(spread: Spread, link: LinkType, rest: Vec<Instruction>, filtered: bool) -> Option<Self> {
+        let (link_octets, cooked) = match link {
+            LinkType::ETHERNET => (ETHERNET_OCTETS, 0),
+            // libpcap puts these headers before a packet that the kernel's programs see without one; it shifts a filter by
+            // as much, which is its own business.
+            LINUX_SLL if !filtered => (0, 16),
+            LINUX_SLL2 if !filtered => (0, 20),
+            _ => return None,
+        };
+        Some(Self {
+            spread,
+            link_octets,
+            counted: COUNTED_OCTETS + cooked,
+            rest,
+            began: false,
         })
     }
+}
+
+/// The instructions of a filter expression.
+fn compiled(handle: &Capture<Active>, expression: &str) -> Option<Vec<Instruction>> {
+    let program = handle.compile(expression, true).ok()?;
+    let instructions = program.get_instructions();
+    // The crate shows an instruction as four numbers, and lets nobody at them otherwise.
+    let instruction = |text: String| {
+        let mut numbers = text.split(' ').map(str::parse::<u32>);
+        let mut next = || numbers.next()?.ok();
+        Some(Instruction {
+            code: next()?.try_into().ok()?,
+            jt: next()?.try_into().ok()?,
+            jf: next()?.try_into().ok()?,
+            k: next()?,
+        })
+    };
+    instructions
+        .iter()
+        .map(|one| instruction(one.to_string()))
+        .collect()
+}
+
+fn now_ns() -> i64 {
+    SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .ok()
+        .and_then(|since| i64::try_from(since.as_nanos()).ok())
+        .unwrap_or_default()
 }
 
 impl LiveError {
@@ -380,17 +630,33 @@ impl std::fmt::Display for Known<'_> {
 /// libpcap's name for all interfaces at once.
 const ANY: &str = "any";
 
-/// After so many milliseconds the kernel hands on a block of its ring that is not full.
-const RETIRE_MS: i32 = 100;
+/// After so many milliseconds, twice as many at worst, the kernel hands on a block of its ring that is not full.
+const RETIRE_MS: i32 = 20;
 
 /// So often a silent interface is looked at: whether it is still up.
 const LOOK_EACH: Duration = Duration::from_secs(1);
 
-/// A chunk has room for so many of the longest packets, and goes when there is room for less than one.
-const LONGEST_AT_ONCE: usize = 4;
+/// What libpcap is asked for at once.
+const AT_ONCE: usize = 64;
+
+/// Rarely a packet is longer: it takes a card or a kernel that joins segments to more than IP allows. Then it waits for the
+/// next chunk.
+const TYPICAL_LONGEST: usize = 64 << 10;
 
 /// No more packets than this in one chunk, so that the clock of a busy link moves on in small steps.
 const MAX_PACKETS: usize = 8_192;
+
+/// The link types of `any`, by libpcap's release.
+const LINUX_SLL: LinkType = LinkType(113);
+const LINUX_SLL2: LinkType = LinkType(276);
+
+const ETHERNET_OCTETS: u32 = 14;
+
+/// Where the kernel has no room for so short a list of flows, it has none.
+const FEWEST_SHED: usize = 16;
+
+/// For so long packets are left out that came before the rings shared the interface.
+const LEFT_OUT: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests;

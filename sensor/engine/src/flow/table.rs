@@ -13,7 +13,7 @@ use crate::observation::{EndCause, FlowEnd, FlowRef, Oriented, Transport, VlanTa
 /// One flow.
 #[derive(Debug)]
 pub(crate) struct Flow {
-    key: FlowKey,
+    pub(crate) key: FlowKey,
     hash: u64,
     /// `seq` of the packet that opened it.
     pub(crate) opened: u64,

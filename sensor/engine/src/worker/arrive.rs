@@ -20,8 +20,8 @@ use crate::protocol::{self, Emit};
 
 /// The place of a packet in the flow table.
 #[derive(Clone, Copy)]
-struct Place {
-    key: FlowKey,
+pub(super) struct Place {
+    pub(super) key: FlowKey,
     hash: u64,
     from_low: bool,
 }
@@ -37,12 +37,23 @@ pub(super) enum Ahead {
 
 /// How an IP packet came: in one packet of the capture, or in several.
 #[derive(Clone, Copy)]
-struct Came {
+pub(super) struct Came {
     packets: u32,
     /// Octets of the IP packet, or of the fragments of it.
     on_wire: u64,
     /// Encapsulations of the present packet that were counted with a fragment.
     counted: Encapsulations,
+}
+
+impl Came {
+    /// In one packet.
+    pub(super) fn whole(here: &Decapsulated<'_>) -> Self {
+        Self {
+            packets: 1,
+            on_wire: u64::from(here.ip.total_len),
+            counted: Encapsulations::NONE,
+        }
+    }
 }
 
 impl Worker {
@@ -91,26 +102,25 @@ impl Worker {
         ahead: Option<Ahead>,
         facts: &mut Facts,
     ) {
-        if self.now_ns == i64::MIN {
-            self.table.begin(packet.at_ns);
-        }
-        self.now_ns = self.now_ns.max(packet.at_ns);
+        self.pass_to(packet);
         match decap::frame_into(packet.link.0, packet.octets, here) {
-            Ok(()) => {
-                let came = Came {
-                    packets: 1,
-                    on_wire: u64::from(here.ip.total_len),
-                    counted: Encapsulations::NONE,
-                };
-                self.innermost(packet, here, came, ahead, facts);
-            }
+            Ok(()) => self.innermost(packet, here, Came::whole(here), ahead, facts),
             Err(Refused { why, met }) => self.undecoded(why, met),
         }
     }
 
+    /// The clock goes on to the time of a packet.
+    #[inline]
+    pub(super) fn pass_to(&mut self, packet: &Packet<'_>) {
+        if self.now_ns == i64::MIN {
+            self.table.begin(packet.at_ns);
+        }
+        self.now_ns = self.now_ns.max(packet.at_ns);
+    }
+
     /// Takes the innermost packet that could be read.
     #[inline]
-    fn innermost(
+    pub(super) fn innermost(
         &mut self,
         packet: &Packet<'_>,
         here: &Decapsulated<'_>,
@@ -178,9 +188,13 @@ impl Worker {
     /// Counts a packet that belongs to no flow.
     fn undecoded(&mut self, why: Undecoded, met: Encapsulations) {
         if self.counts() {
-            *self.counters.undecoded.entry(why).or_default() += 1;
-            self.counters.add_met(met);
+            self.count_undecoded(why, met);
         }
+    }
+
+    pub(super) fn count_undecoded(&mut self, why: Undecoded, met: Encapsulations) {
+        *self.counters.undecoded.entry(why).or_default() += 1;
+        self.counters.add_met(met);
     }
 
     /// Whether this is the worker that counts what all of them see.
@@ -188,7 +202,11 @@ impl Worker {
         self.config.index == 0
     }
 
-    fn owns(&self, hash: u64) -> bool {
+    #[inline]
+    fn owns(&self, key: &FlowKey, hash: u64) -> bool {
+        if let Some(deals) = &self.deals {
+            return self.config.count == 1 || self.dealt_to(deals, key) == self.config.index;
+        }
         ((hash >> 32) * u64::from(self.config.count)) >> 32 == u64::from(self.config.index)
     }
 
@@ -199,18 +217,39 @@ impl Worker {
         destination: (Address, u16),
         transport: Transport,
     ) -> Option<Place> {
+        self.if_own(self.anybodys_place(source, destination, transport))
+    }
+
+    #[inline]
+    fn if_own(&self, place: Place) -> Option<Place> {
+        self.owns(&place.key, place.hash).then_some(place)
+    }
+
+    #[inline]
+    pub(super) fn anybodys_place(
+        &self,
+        source: (Address, u16),
+        destination: (Address, u16),
+        transport: Transport,
+    ) -> Place {
         let (key, from_low) = FlowKey::of(source, destination, transport);
         let hash = self.hasher.hash(&key);
-        self.owns(hash).then_some(Place {
+        Place {
             key,
             hash,
             from_low,
-        })
+        }
     }
 
     /// The place of a packet's flow, if it is a flow of this worker.
     #[inline]
     fn own_place(&self, ip: &Ip<'_>, header: &Header<'_>) -> Option<Place> {
+        self.if_own(self.inner_place(ip, header))
+    }
+
+    /// The place of a packet's flow, whosever it is.
+    #[inline]
+    pub(super) fn inner_place(&self, ip: &Ip<'_>, header: &Header<'_>) -> Place {
         let (source_port, destination_port, transport) = match header {
             Header::Tcp(segment) => (
                 segment.source_port,
@@ -228,7 +267,7 @@ impl Worker {
                 Transport::of(ip.protocol.0),
             ),
         };
-        self.place_of(
+        self.anybodys_place(
             (ip.source, source_port),
             (ip.destination, destination_port),
             transport,
@@ -245,8 +284,9 @@ impl Worker {
         }
     }
 
+    /// Gives a packet to its flow. Answers where that is; `None` where it is another worker's.
     #[inline]
-    fn arrive(
+    pub(super) fn arrive(
         &mut self,
         packet: &Packet<'_>,
         here: &Decapsulated<'_>,
@@ -254,11 +294,9 @@ impl Worker {
         came: Came,
         ahead: Option<Ahead>,
         facts: &mut Facts,
-    ) {
+    ) -> Option<u32> {
         let ip = &here.ip;
-        let Some(place) = self.own_place(ip, header) else {
-            return;
-        };
+        let place = self.own_place(ip, header)?;
         self.counters.add_met(here.layers.met.without(came.counted));
         if let Some(why) = here.stopped {
             *self.counters.undecoded.entry(why).or_default() += 1;
@@ -271,7 +309,7 @@ impl Worker {
         let since_ns = packet.at_ns.saturating_sub(flow.last_ns);
         if print != NO_PRINT && flow.prints[side] == print && since_ns <= DUPLICATE_NS {
             self.counters.duplicates += 1;
-            return;
+            return Some(at);
         }
         flow.prints[side] = print;
         flow.packets[side] = flow.packets[side].saturating_add(came.packets);
@@ -293,6 +331,7 @@ impl Worker {
             }
             Header::Udp(_) | Header::Other(_) => {}
         }
+        Some(at)
     }
 
     /// The flow of a packet; a new one where there is none, or where a SYN opens the same five-tuple again.
@@ -380,11 +419,8 @@ impl Worker {
         header: &Header<'_>,
         facts: &mut Facts,
     ) {
-        let (transport, name) = match outer.tunnel {
-            Tunnel::Teredo => (Transport::Udp, "teredo"),
-            Tunnel::L2tp => (Transport::Udp, "l2tp"),
-            Tunnel::Pptp => (Transport::of(Protocol::GRE.0), "pptp"),
-            Tunnel::Network => return,
+        let Some((transport, name)) = endpoint_tunnel(outer.tunnel) else {
+            return;
         };
         let Some(place) = self.place_of(outer.source, outer.destination, transport) else {
             return;
@@ -451,5 +487,15 @@ impl Worker {
                 details,
             }),
         );
+    }
+}
+
+/// What the tunnel of a single machine runs over, and its name.
+pub(super) fn endpoint_tunnel(tunnel: Tunnel) -> Option<(Transport, &'static str)> {
+    match tunnel {
+        Tunnel::Teredo => Some((Transport::Udp, "teredo")),
+        Tunnel::L2tp => Some((Transport::Udp, "l2tp")),
+        Tunnel::Pptp => Some((Transport::of(Protocol::GRE.0), "pptp")),
+        Tunnel::Network => None,
     }
 }
