@@ -3,6 +3,10 @@
 //! Each test makes a network namespace with pairs of virtual interfaces, and removes it: no packet reaches this machine's
 //! own network. That takes root and `ip`; elsewhere the tests say that they are skipped.
 
+mod overload;
+mod rate;
+mod spread;
+
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -42,6 +46,13 @@ impl Namespace {
         }
         let namespace = Self(name);
         namespace.ip("link set lo up");
+        // Nobody but the tests sends anything.
+        let quiet = |file: &str| std::fs::write(format!("/proc/sys/net/ipv6/conf/{file}"), "1");
+        namespace.inside(|| {
+            quiet("default/disable_ipv6")
+                .and(quiet("all/disable_ipv6"))
+                .ok()
+        });
         for pair in 0..pairs {
             namespace.ip(&format!("link add a{pair} type veth peer name b{pair}"));
             // Captures have packets that a card put together or had yet to cut.
@@ -243,9 +254,12 @@ impl Sensor<'_> {
         }
     }
 
+    fn pid(&self) -> Pid {
+        Pid::from_raw(self.child.id().cast_signed()).expect("a process has an id")
+    }
+
     fn signal(&self, signal: Signal) {
-        let pid = Pid::from_raw(self.child.id().cast_signed()).expect("a process has an id");
-        kill_process(pid, signal).expect("it runs");
+        kill_process(self.pid(), signal).expect("it runs");
     }
 
     /// Waits for the end; what was not read of its records and messages before.

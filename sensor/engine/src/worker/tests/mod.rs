@@ -1,6 +1,7 @@
 //! Packets in, facts out: flows, orientation, order, gaps, fragments, limits.
 
 mod ahead;
+mod deal;
 mod layers;
 
 use etherparse::PacketBuilder;
