@@ -35,20 +35,22 @@ impl Sender {
         let began = Instant::now();
         let mut buffers = vec![Vec::new(); AT_ONCE];
         let mut sent = 0_u64;
+        let mut over = false;
         loop {
             let mut filled = 0;
             for buffer in &mut buffers {
                 buffer.clear();
-                if !next(buffer) {
+                over = !next(buffer);
+                if over {
                     break;
                 }
                 filled += 1;
             }
-            if filled == 0 {
-                return (sent, began.elapsed());
-            }
             self.send_all(&buffers[..filled]);
             sent += filled as u64;
+            if over {
+                return (sent, began.elapsed());
+            }
             let due = Duration::from_secs_f64(sent as f64 / f64::from(per_second));
             // Short waits are spent: a sleep may take longer than a ring lasts.
             while let Some(left) = due.checked_sub(began.elapsed()) {
