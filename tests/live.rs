@@ -13,7 +13,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd as _;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -50,7 +50,7 @@ impl Namespace {
         let quiet = |file: &str| std::fs::write(format!("/proc/sys/net/ipv6/conf/{file}"), "1");
         namespace.inside(|| {
             quiet("default/disable_ipv6")
-                .and(quiet("all/disable_ipv6"))
+                .and_then(|()| quiet("all/disable_ipv6"))
                 .ok()
         });
         for pair in 0..pairs {
@@ -94,6 +94,13 @@ impl Namespace {
 
     /// Starts a sensor, and waits until it watches.
     fn watch(&self, arguments: &[&str]) -> Sensor<'_> {
+        let (mut sensor, out) = self.watch_unread(arguments);
+        sensor.out = lines(out);
+        sensor
+    }
+
+    /// The same, but nobody reads its records yet.
+    fn watch_unread(&self, arguments: &[&str]) -> (Sensor<'_>, ChildStdout) {
         let mut child = self.inside(|| {
             support::terrier()
                 .args(["run", "--json", "--listen", "127.0.0.1:0"])
@@ -103,13 +110,13 @@ impl Namespace {
                 .spawn()
                 .expect("the program starts")
         });
-        let out = lines(child.stdout.take().expect("it was piped"));
+        let out = child.stdout.take().expect("it was piped");
         let said = lines(child.stderr.take().expect("it was piped"));
         let first = said.recv_timeout(PATIENCE);
         let mut sensor = Sensor {
             namespace: self,
             child,
-            out,
+            out: channel().1,
             said,
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
         };
@@ -118,7 +125,7 @@ impl Namespace {
             .split_once("http://")
             .and_then(|(_, url)| url.strip_suffix("/metrics")?.parse().ok())
             .unwrap_or_else(|| panic!("no address in: {first}"));
-        sensor
+        (sensor, out)
     }
 
     /// Sends the packets of a capture out of an interface, as fast as they go.
@@ -454,19 +461,22 @@ fn all_interfaces_are_watched_as_any() {
         return;
     };
     let path = support::root().join("pcaps/vnc/tigervnc-no-password-from-internet.pcapng");
-    let filter = "tcp port 5900";
-    let sensor = namespace.watch(&["-i", "any", "--filter", filter, "--emit", "alert,stats"]);
-    namespace.replay(&path, "b1");
-    let first = sensor.await_record("alert");
-    sensor.signal(Signal::TERM);
-    let ran = sensor.end();
-    ran.expect(0, &[]);
-    let mut records = vec![first];
-    records.extend(ran.records());
-    assert_eq!(
-        support::detections(&records),
-        support::detections(&support::read(&[path]).records())
-    );
+    for workers in ["1", "2"] {
+        let filter = "tcp port 5900";
+        let options = ["--workers", workers, "--emit", "alert,stats"];
+        let sensor = namespace.watch(&[&["-i", "any", "--filter", filter], &options[..]].concat());
+        namespace.replay(&path, "b1");
+        let first = sensor.await_record("alert");
+        sensor.signal(Signal::TERM);
+        let ran = sensor.end();
+        ran.expect(0, &[]);
+        let mut records = vec![first];
+        records.extend(ran.records());
+        assert_eq!(
+            support::detections(&records),
+            support::detections(&support::read(&[&path]).records())
+        );
+    }
 }
 
 #[test]

@@ -7,8 +7,8 @@ use std::time::Duration;
 use rustix::process::{Signal, kill_process};
 use serde_json::Value;
 
-use super::Namespace;
 use super::rate::Copies;
+use super::{Namespace, lines};
 use crate::support::sender::Sender;
 
 /// A few flows that are decided and heavy, and between their packets handshakes of others.
@@ -53,7 +53,7 @@ fn slowed_down(arguments: &[&str]) -> Option<Value> {
     let heavy = (0..HEAVY_FLOWS).map(|copy| first.segment(copy, 1_400));
     let mut busy = Busy {
         heavy: heavy.collect(),
-        handshakes: Copies::of(CAPTURE, HANDSHAKES).from_copy(HEAVY_FLOWS),
+        handshakes: Copies::of(CAPTURE, HANDSHAKES).beginning_with(HEAVY_FLOWS),
         count: 0,
     };
     namespace.inside(|| Sender::on("b0").send(RATE, |buffer| first.write_next(buffer)));
@@ -118,6 +118,43 @@ fn handshakes_go_first_when_there_is_too_little_time() {
         all - after <= (all - before) / 2,
         "{after} handshakes and {before} without shedding; {stats}; {at_random}"
     );
+}
+
+#[test]
+fn an_output_that_takes_nothing_keeps_no_packet_waiting() {
+    let Some(namespace) = Namespace::new(1) else {
+        return;
+    };
+    for workers in ["1", "2"] {
+        let arguments = [
+            "-i",
+            "a0",
+            "--emit",
+            "observation,flow,stats",
+            "--workers",
+            workers,
+        ];
+        let (mut sensor, out) = namespace.watch_unread(&arguments);
+        // More facts than the pipe, the judge's queue and the workers hold.
+        let mut many = Copies::of("pcaps/benign/dns-types.pcapng", 5_000);
+        let (sent, _) =
+            namespace.inside(|| Sender::on("b0").send(RATE, |buffer| many.write_next(buffer)));
+        let seen = r#"terrier_capture_packets_total{interface="a0"}"#;
+        sensor.await_metric(seen, sent as f64);
+        let lost = |stage| {
+            sensor.metric(&format!(
+                "terrier_capture_dropped_packets_total{{interface=\"a0\",stage=\"{stage}\"}}"
+            ))
+        };
+        assert_eq!((lost("kernel"), lost("queue")), (0.0, 0.0));
+        sensor.await_metric("terrier_facts_lost_total", 1.0);
+        // Somebody reads after all.
+        sensor.out = lines(out);
+        sensor.signal(Signal::TERM);
+        let ran = sensor.end();
+        ran.expect(0, &["facts were lost because the output did not keep up"]);
+        assert!(ran.stats()["facts_lost"].as_u64() > Some(0));
+    }
 }
 
 const CAPTURE: &str = "pcaps/vnc/tigervnc-no-password-from-internet.pcapng";

@@ -31,7 +31,7 @@ impl Copies {
     }
 
     /// The same, beginning with another copy.
-    pub(super) fn from_copy(mut self, copy: u32) -> Self {
+    pub(super) fn beginning_with(mut self, copy: u32) -> Self {
         self.copy += copy;
         self.copies += copy;
         self

@@ -245,8 +245,8 @@ impl Watch {
             .collect();
         let mut stats = Stats::new(progress, &judge.counters(), captures);
         stats.drops = drops(&interfaces);
-        stats.shed = interfaces.iter().map(|counts| counts.shed.packets).sum();
-        stats.facts_lost = facts_lost;
+        stats.shed = Some(interfaces.iter().map(|counts| counts.shed.packets).sum());
+        stats.facts_lost = Some(facts_lost);
         sink.stats(&stats);
         let written = sink.flush();
         tell_at_the_end(&interfaces, facts_lost);

@@ -306,7 +306,7 @@ impl Live {
             };
             shedding.began = true;
             let set = program
-                .ok_or(io::ErrorKind::InvalidInput.into())
+                .ok_or_else(|| io::ErrorKind::InvalidInput.into())
                 .and_then(|program| socket::filter_by(&self.handle, &program));
             match set {
                 Ok(()) => return Ok(list.len()),
@@ -416,14 +416,14 @@ impl Live {
                 Ok(count) => taken += count,
                 Err(error) => {
                     let text = error_text(&error);
-                    let what = self.state_damage().unwrap_or(
+                    let what = self.state_damage().unwrap_or_else(|| {
                         // It went down and is up again already.
                         if text.contains("went down") {
                             Damage::InterfaceDown
                         } else {
                             Damage::Live(text)
-                        },
-                    );
+                        }
+                    });
                     return Err(self.fault(what));
                 }
             }
@@ -494,10 +494,9 @@ impl Source for Live {
         if taken == Ok(false) && chunk.is_empty() {
             let troubled = self.wait();
             taken = self.take(chunk);
-            if taken == Ok(false)
-                && chunk.is_empty()
-                && (troubled || self.looked.elapsed() > LOOK_EACH)
-            {
+            // One ring of an interface looks for all.
+            let due = self.ring.0 == 0 && self.looked.elapsed() > LOOK_EACH;
+            if taken == Ok(false) && chunk.is_empty() && (troubled || due) {
                 taken = self
                     .state_damage()
                     .map_or(Ok(false), |what| Err(self.fault(what)));

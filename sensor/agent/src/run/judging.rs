@@ -25,7 +25,6 @@ pub(super) struct Line {
     /// Observations that the judge has not taken yet.
     waiting: Arc<AtomicUsize>,
     lost: Arc<AtomicU64>,
-    most: usize,
 }
 
 /// The judge's thread.
@@ -35,15 +34,10 @@ pub(super) struct Judging {
 }
 
 impl Judging {
-    pub(super) fn start(judge: Judge, records: Records, workers: u16) -> std::io::Result<Self> {
-        Self::with_room(judge, records, workers, MOST_WAITING)
-    }
-
-    fn with_room(
+    pub(super) fn start(
         mut judge: Judge,
         mut records: Records,
         workers: u16,
-        most: usize,
     ) -> std::io::Result<Self> {
         let (sender, inbox) = sync_channel(usize::from(workers.max(1)) * MESSAGES);
         let waiting = Arc::new(AtomicUsize::new(0));
@@ -51,7 +45,6 @@ impl Judging {
             sender,
             waiting: Arc::clone(&waiting),
             lost: Arc::default(),
-            most,
         };
         let thread = std::thread::Builder::new()
             .name("judge".to_owned())
@@ -108,7 +101,7 @@ impl Line {
     /// more is lost, and counted.
     pub(super) fn hand_in(&self, facts: &mut Facts) {
         let count = facts.observations.len();
-        if self.waiting.load(Ordering::Relaxed) < self.most {
+        if self.waiting.load(Ordering::Relaxed) < MOST_WAITING {
             self.waiting.fetch_add(count, Ordering::Relaxed);
             let worker = facts.worker;
             match self.sender.try_send(ToJudge::Facts(std::mem::take(facts))) {
@@ -142,6 +135,6 @@ impl Line {
 /// Messages under way for each worker.
 const MESSAGES: usize = 64;
 /// Observations under way of all workers: some hundred octets each.
-const MOST_WAITING: usize = 1 << 17;
+const MOST_WAITING: usize = 1 << 16;
 /// Observations that a worker keeps while the judge takes none.
 const MOST_KEPT: usize = 1 << 14;

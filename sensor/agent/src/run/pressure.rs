@@ -149,7 +149,7 @@ impl Pressure {
 }
 
 /// From so full a ring on a worker sheds: there is a moment left to find out what.
-const FULL: f64 = 0.2;
+const FULL: f64 = 0.3;
 /// A ring that is fuller than this has not been emptied.
 const STILL_FULL: f64 = 0.05;
 /// For so long a worker must have kept up before it sheds no more: what it sheds may be why.

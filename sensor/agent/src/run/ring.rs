@@ -81,7 +81,8 @@ impl Ring {
         };
         if shed.packets > 0 {
             self.counts.shed = self.live.shed_so_far();
-            self.counts.add(shed.packets, shed.octets, now_ns, now_ns);
+            self.counts.packets += shed.packets;
+            self.counts.octets += shed.octets;
         }
         let behind_ns = asked_ns.saturating_sub(BEHIND_NS);
         match filled {

@@ -36,9 +36,10 @@ fn run_dealt(frames: &[Frame], count: u16, anybody: u16) -> (Vec<Observation>, C
             wire_len: octets.len() as u32,
             octets,
         };
-        let ring = plain(&spread, octets).map_or(usize::from(anybody % count), |spread| {
-            spread as usize % usize::from(count)
-        });
+        let ring = match plain(&spread, octets) {
+            Some(spread) => spread as usize % usize::from(count),
+            None => usize::from(anybody % count),
+        };
         workers[ring].dealt(&[packet], &mut facts[ring], &mut dealt);
         for Aside { index, to } in dealt.aside.drain(..) {
             assert_eq!(index, 0);
