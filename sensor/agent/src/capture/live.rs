@@ -4,12 +4,13 @@
 //! therefore the descriptor is polled here, and [`Source::fill`] answers [`Filled::Idle`] when nothing came.
 
 mod program;
+mod share;
+mod shed;
 mod socket;
 
-use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use pcap::{Active, Capture, Device, Precision};
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -18,7 +19,8 @@ use terrier_engine::{LinkType, Spread};
 use super::fault::{Damage, Fault};
 use super::filter::{FilterError, error_text};
 use super::{Chunk, Filled, MAX_PACKET, Meta, Source};
-use program::{COUNTED_OCTETS, Instruction, MOST_SHED};
+pub use shed::Shed;
+use shed::{Shedding, compiled};
 
 /// An interface that is being watched.
 pub struct Live {
@@ -63,28 +65,6 @@ pub struct LiveOptions {
     pub patience: Duration,
     /// By what several rings share the packets, and how flows are told that are shed.
     pub spread: Option<Spread>,
-}
-
-/// Packets of flows that were shed: see [`Live::shed`].
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Shed {
-    /// How many packets.
-    pub packets: u64,
-    /// Their octets on the wire.
-    pub octets: u64,
-}
-
-/// What it takes to shed flows of an interface.
-struct Shedding {
-    spread: Spread,
-    /// How long its link header is, as far as the kernel's programs see it.
-    link_octets: u32,
-    /// How many octets of a packet come here that is only counted.
-    counted: u32,
-    /// What decides of all other packets: the filter that was asked for, else one that takes everything.
-    rest: Vec<Instruction>,
-    /// Whether the kernel has had a list yet.
-    began: bool,
 }
 
 /// How many packets were seen since the interface was opened.
@@ -163,9 +143,6 @@ impl Default for LiveOptions {
 }
 
 impl Live {
-    /// How many flows can be shed at once.
-    pub const MOST_SHED: usize = MOST_SHED;
-
     /// Opens an interface for watching, in promiscuous mode. `any` means all of them, without promiscuous mode, which
     /// that one does not have.
     pub fn open(interface: &str, options: &LiveOptions) -> Result<Self, LiveError> {
@@ -228,108 +205,9 @@ impl Live {
         })
     }
 
-    /// Opens an interface with several rings. The kernel gives each packet to one of them: the packets of a flow to the
-    /// ring whose place is the flow's [`Spread`] modulo their number, in both directions. What lies in a tunnel goes by the
-    /// outer addresses, and what is no IP to the first ring.
-    pub fn open_rings(
-        interface: &str,
-        options: &LiveOptions,
-        count: u16,
-    ) -> Result<Vec<Self>, LiveError> {
-        let mut rings = Vec::new();
-        for _ in 0..count.max(1) {
-            rings.push(Self::open(interface, options)?);
-        }
-        let Some(spread) = options.spread.filter(|_| rings.len() > 1) else {
-            return Ok(rings);
-        };
-        Self::share(&mut rings, &spread).map_err(|error| LiveError::Other {
-            interface: interface.into(),
-            text: format!(
-                "the kernel does not share its packets among workers ({error}); run it with --workers 1"
-            ),
-        })?;
-        Ok(rings)
-    }
-
-    fn share(rings: &mut [Self], spread: &Spread) -> io::Result<()> {
-        let mut group = None;
-        let count = rings.len() as u64;
-        for (place, ring) in (0..).zip(&mut *rings) {
-            let joined = socket::join(&ring.handle, group)?;
-            ring.ring = (place, count);
-            if group.is_none() {
-                // The link header of what leaves `any` interface has the length of Ethernet's nearly always.
-                let link_octets = match ring.link {
-                    LinkType::ETHERNET | LINUX_SLL | LINUX_SLL2 => ETHERNET_OCTETS,
-                    _ => 0,
-                };
-                let program =
-                    program::dealing(spread, link_octets).ok_or(io::ErrorKind::InvalidInput)?;
-                socket::deal_by(&ring.handle, &program)?;
-            }
-            group = Some(joined);
-        }
-        let now = (now_ns(), Instant::now());
-        for ring in rings {
-            ring.since = Some(now);
-        }
-        Ok(())
-    }
-
-    /// From here on nothing but a count of these flows comes here: the kernel cuts their packets so short that they take no
-    /// room in the ring, and [`Live::shed_so_far`] counts them. Segments that begin or end a connection come as they are.
-    /// An empty list ends it. Answers how many of the flows the kernel took; they are told by their [`Spread`].
-    ///
-    /// # Errors
-    /// When the kernel refuses even a short list, or this interface cannot shed.
-    pub fn shed(&mut self, flows: &[u32]) -> io::Result<usize> {
-        let Some(shedding) = &mut self.shedding else {
-            return Err(io::ErrorKind::Unsupported.into());
-        };
-        let mut sorted = flows.to_vec();
-        sorted.truncate(MOST_SHED);
-        loop {
-            let mut list = sorted.clone();
-            list.sort_unstable();
-            list.dedup();
-            let program = if list.is_empty() {
-                Some(shedding.rest.clone())
-            } else {
-                let Shedding {
-                    spread,
-                    link_octets,
-                    rest,
-                    ..
-                } = shedding;
-                program::shedding(spread, *link_octets, &list, rest)
-            };
-            shedding.began = true;
-            let set = program
-                .ok_or_else(|| io::ErrorKind::InvalidInput.into())
-                .and_then(|program| socket::filter_by(&self.handle, &program));
-            match set {
-                Ok(()) => return Ok(list.len()),
-                // The memory of a socket is small on some systems.
-                Err(_) if sorted.len() > FEWEST_SHED => sorted.truncate(sorted.len() / 2),
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
     /// Whether the last [`Source::fill`] left nothing in the ring.
     pub fn is_emptied(&self) -> bool {
         self.emptied
-    }
-
-    /// Whether [`Live::shed`] can do anything here.
-    pub fn can_shed(&self) -> bool {
-        self.shedding.is_some()
-    }
-
-    /// What was shed since the interface was opened.
-    pub fn shed_so_far(&self) -> Shed {
-        self.shed
     }
 
     /// The interface's name.
@@ -518,55 +396,6 @@ impl Source for Live {
     }
 }
 
-impl Shedding {
-    fn of(spread: Spread, link: LinkType, rest: Vec<Instruction>, filtered: bool) -> Option<Self> {
-        let (link_octets, cooked) = match link {
-            LinkType::ETHERNET => (ETHERNET_OCTETS, 0),
-            // libpcap puts these headers before a packet that the kernel's programs see without one; it shifts a filter by
-            // as much, which is its own business.
-            LINUX_SLL if !filtered => (0, 16),
-            LINUX_SLL2 if !filtered => (0, 20),
-            _ => return None,
-        };
-        Some(Self {
-            spread,
-            link_octets,
-            counted: COUNTED_OCTETS + cooked,
-            rest,
-            began: false,
-        })
-    }
-}
-
-/// The instructions of a filter expression.
-fn compiled(handle: &Capture<Active>, expression: &str) -> Option<Vec<Instruction>> {
-    let program = handle.compile(expression, true).ok()?;
-    let instructions = program.get_instructions();
-    // The crate shows an instruction as four numbers, and lets nobody at them otherwise.
-    let instruction = |text: String| {
-        let mut numbers = text.split(' ').map(str::parse::<u32>);
-        let mut next = || numbers.next()?.ok();
-        Some(Instruction {
-            code: next()?.try_into().ok()?,
-            jt: next()?.try_into().ok()?,
-            jf: next()?.try_into().ok()?,
-            k: next()?,
-        })
-    };
-    instructions
-        .iter()
-        .map(|one| instruction(one.to_string()))
-        .collect()
-}
-
-fn now_ns() -> i64 {
-    SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .ok()
-        .and_then(|since| i64::try_from(since.as_nanos()).ok())
-        .unwrap_or_default()
-}
-
 impl LiveError {
     fn of(interface: &str, error: &pcap::Error) -> Self {
         let text = error_text(error);
@@ -644,15 +473,6 @@ const TYPICAL_LONGEST: usize = 64 << 10;
 
 /// No more packets than this in one chunk, so that the clock of a busy link moves on in small steps.
 const MAX_PACKETS: usize = 8_192;
-
-/// The link types of `any`, by libpcap's release.
-const LINUX_SLL: LinkType = LinkType(113);
-const LINUX_SLL2: LinkType = LinkType(276);
-
-const ETHERNET_OCTETS: u32 = 14;
-
-/// Where the kernel has no room for so short a list of flows, it has none.
-const FEWEST_SHED: usize = 16;
 
 /// For so long packets are left out that came before the rings shared the interface.
 const LEFT_OUT: Duration = Duration::from_secs(1);
