@@ -3,13 +3,17 @@
 //! Each test makes a network namespace with pairs of virtual interfaces, and removes it: no packet reaches this machine's
 //! own network. That takes root and `ip`; elsewhere the tests say that they are skipped.
 
+mod overload;
+mod rate;
+mod spread;
+
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd as _;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -42,6 +46,13 @@ impl Namespace {
         }
         let namespace = Self(name);
         namespace.ip("link set lo up");
+        // Nobody but the tests sends anything.
+        let quiet = |file: &str| std::fs::write(format!("/proc/sys/net/ipv6/conf/{file}"), "1");
+        namespace.inside(|| {
+            quiet("default/disable_ipv6")
+                .and_then(|()| quiet("all/disable_ipv6"))
+                .ok()
+        });
         for pair in 0..pairs {
             namespace.ip(&format!("link add a{pair} type veth peer name b{pair}"));
             // Captures have packets that a card put together or had yet to cut.
@@ -83,6 +94,13 @@ impl Namespace {
 
     /// Starts a sensor, and waits until it watches.
     fn watch(&self, arguments: &[&str]) -> Sensor<'_> {
+        let (mut sensor, out) = self.watch_unread(arguments);
+        sensor.out = lines(out);
+        sensor
+    }
+
+    /// The same, but nobody reads its records yet.
+    fn watch_unread(&self, arguments: &[&str]) -> (Sensor<'_>, ChildStdout) {
         let mut child = self.inside(|| {
             support::terrier()
                 .args(["run", "--json", "--listen", "127.0.0.1:0"])
@@ -92,13 +110,13 @@ impl Namespace {
                 .spawn()
                 .expect("the program starts")
         });
-        let out = lines(child.stdout.take().expect("it was piped"));
+        let out = child.stdout.take().expect("it was piped");
         let said = lines(child.stderr.take().expect("it was piped"));
         let first = said.recv_timeout(PATIENCE);
         let mut sensor = Sensor {
             namespace: self,
             child,
-            out,
+            out: channel().1,
             said,
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
         };
@@ -107,7 +125,7 @@ impl Namespace {
             .split_once("http://")
             .and_then(|(_, url)| url.strip_suffix("/metrics")?.parse().ok())
             .unwrap_or_else(|| panic!("no address in: {first}"));
-        sensor
+        (sensor, out)
     }
 
     /// Sends the packets of a capture out of an interface, as fast as they go.
@@ -243,9 +261,12 @@ impl Sensor<'_> {
         }
     }
 
+    fn pid(&self) -> Pid {
+        Pid::from_raw(self.child.id().cast_signed()).expect("a process has an id")
+    }
+
     fn signal(&self, signal: Signal) {
-        let pid = Pid::from_raw(self.child.id().cast_signed()).expect("a process has an id");
-        kill_process(pid, signal).expect("it runs");
+        kill_process(self.pid(), signal).expect("it runs");
     }
 
     /// Waits for the end; what was not read of its records and messages before.
@@ -440,19 +461,22 @@ fn all_interfaces_are_watched_as_any() {
         return;
     };
     let path = support::root().join("pcaps/vnc/tigervnc-no-password-from-internet.pcapng");
-    let filter = "tcp port 5900";
-    let sensor = namespace.watch(&["-i", "any", "--filter", filter, "--emit", "alert,stats"]);
-    namespace.replay(&path, "b1");
-    let first = sensor.await_record("alert");
-    sensor.signal(Signal::TERM);
-    let ran = sensor.end();
-    ran.expect(0, &[]);
-    let mut records = vec![first];
-    records.extend(ran.records());
-    assert_eq!(
-        support::detections(&records),
-        support::detections(&support::read(&[path]).records())
-    );
+    for workers in ["1", "2"] {
+        let filter = "tcp port 5900";
+        let options = ["--workers", workers, "--emit", "alert,stats"];
+        let sensor = namespace.watch(&[&["-i", "any", "--filter", filter], &options[..]].concat());
+        namespace.replay(&path, "b1");
+        let first = sensor.await_record("alert");
+        sensor.signal(Signal::TERM);
+        let ran = sensor.end();
+        ran.expect(0, &[]);
+        let mut records = vec![first];
+        records.extend(ran.records());
+        assert_eq!(
+            support::detections(&records),
+            support::detections(&support::read(&[&path]).records())
+        );
+    }
 }
 
 #[test]

@@ -86,10 +86,10 @@ const SAMPLES: [&str; 4] = [
     "benign/chromium.pcapng",
 ];
 
-type Wrap = fn(&[u8]) -> Vec<u8>;
+pub(crate) type Wrap = fn(&[u8]) -> Vec<u8>;
 
 /// Each takes an Ethernet frame and gives another one that carries it, or its IP packet.
-const WRAPS: &[(&str, Wrap)] = &[
+pub(crate) const WRAPS: &[(&str, Wrap)] = &[
     ("802.1Q", |frame| tagged(frame, &[(0x8100, 7)])),
     ("QinQ", |frame| tagged(frame, &[(0x88a8, 7), (0x8100, 8)])),
     ("MPLS", |frame| {
@@ -189,7 +189,7 @@ const WRAPS: &[(&str, Wrap)] = &[
     }),
 ];
 
-fn with(frame: &Frame, wrap: &Wrap) -> Frame {
+pub(crate) fn with(frame: &Frame, wrap: &Wrap) -> Frame {
     assert_eq!(frame.link, 1, "the samples are of Ethernet");
     assert_eq!(frame.wire_len as usize, frame.octets.len(), "and whole");
     let octets = wrap(&frame.octets);
@@ -276,7 +276,7 @@ fn over_udp(port: u16, payload: &[u8]) -> Vec<u8> {
 }
 
 /// An IPv4 packet in fragments of 64 octets; everything else as it is.
-fn fragmented(frame: &Frame, reversed: bool) -> Vec<Frame> {
+pub(crate) fn fragmented(frame: &Frame, reversed: bool) -> Vec<Frame> {
     let Some((false, packet)) = ip_packet(&frame.octets) else {
         return vec![frame.clone()];
     };

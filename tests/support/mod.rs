@@ -4,6 +4,7 @@ pub(crate) mod capture;
 pub(crate) mod manifest;
 pub(crate) mod random;
 pub(crate) mod segments;
+pub(crate) mod sender;
 pub(crate) mod told;
 
 use std::collections::BTreeSet;

@@ -119,7 +119,7 @@ const RULES: &[Rule] = &[
     rule(
         "sensor/agent/src/capture/",
         "terrier_engine",
-        &["LinkType", "Packet"],
+        &["LinkType", "Packet", "Spread"],
     ),
     // The records and the words in them (an alert carries its finding); not how they were found.
     rule(

@@ -7,7 +7,7 @@ use terrier::cli::{Cli, Command};
 use terrier::output::{self, Manner, Names};
 use terrier_engine::observation::Observation;
 use terrier_engine::{
-    END_OF_INPUT, Ends, Facts, Limits, LinkType, Packet, Sink as _, Ticked, Worker, WorkerConfig,
+    END_OF_INPUT, Facts, Limits, LinkType, Packet, Sink as _, Ticked, Wanted, Worker, WorkerConfig,
 };
 use terrier_traffic::{Kind, write};
 
@@ -46,7 +46,7 @@ fn observations(protocol: &str) -> Vec<Observation> {
         count: 1,
         seed: 1,
         limits: Limits::default(),
-        ends: Ends::Remembered,
+        wanted: Wanted::ALL,
     });
     let mut facts = Facts::default();
     let (mut rest, mut frame) = (&capture[24..], 0);

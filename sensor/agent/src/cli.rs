@@ -117,6 +117,14 @@ pub struct RunArgs {
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9478")]
     pub listen: SocketAddr,
 
+    /// How much the kernel keeps for each worker and interface until it is looked at
+    #[arg(long, value_name = "SIZE", default_value = "64M", value_parser = ring_size)]
+    pub ring_size: RingSize,
+
+    /// Lose packets at random where a worker cannot keep up, instead of those of flows it has decided
+    #[arg(long)]
+    pub no_shed: bool,
+
     /// What `read` takes too.
     #[command(flatten)]
     pub shared: Shared,
@@ -193,6 +201,33 @@ pub enum SeverityArg {
     Critical,
 }
 
+/// The size of a ring, in octets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RingSize(pub u32);
+
+/// A number of octets, with K, M or G for powers of 1024.
+fn ring_size(text: &str) -> Result<RingSize, String> {
+    let (digits, unit) = match text.strip_suffix(['K', 'M', 'G']) {
+        Some(digits) if text.ends_with('K') => (digits, 1 << 10),
+        Some(digits) if text.ends_with('M') => (digits, 1 << 20),
+        Some(digits) => (digits, 1 << 30),
+        None => (text, 1),
+    };
+    let octets = digits
+        .parse::<u64>()
+        .ok()
+        .and_then(|number| number.checked_mul(unit))
+        .ok_or("not a size; write it like 64M or 512K")?;
+    u32::try_from(octets)
+        .ok()
+        .filter(|octets| RING_SIZES.contains(octets))
+        .map(RingSize)
+        .ok_or_else(|| "a ring has 1M to 1G".to_owned())
+}
+
+/// libpcap's blocks have 256 KiB, and it takes the size as a signed number.
+const RING_SIZES: std::ops::RangeInclusive<u32> = 1 << 20..=1 << 30;
+
 /// A network in CIDR form; a bare address stands for itself, and host bits are refused as they are nearly always a slip.
 fn home_net(text: &str) -> Result<IpNet, String> {
     let network = match text.parse::<IpNet>() {
@@ -221,6 +256,26 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn takes_sizes_of_a_ring_and_tells_what_is_wrong() {
+        assert_eq!(ring_size("64M"), Ok(RingSize(64 << 20)));
+        assert_eq!(ring_size("1024K"), Ok(RingSize(1 << 20)));
+        assert_eq!(ring_size("1G"), Ok(RingSize(1 << 30)));
+        assert_eq!(ring_size("1048576"), Ok(RingSize(1 << 20)));
+        for wrong in ["", "M", "64MB", "-1M", "99999999999999999999G"] {
+            assert!(
+                ring_size(wrong).is_err_and(|text| text.contains("like 64M")),
+                "{wrong}"
+            );
+        }
+        for wrong in ["512K", "2G", "0"] {
+            assert!(
+                ring_size(wrong).is_err_and(|text| text.contains("1M to 1G")),
+                "{wrong}"
+            );
+        }
     }
 
     #[test]

@@ -1,28 +1,43 @@
 //! `terrier run`: interfaces to records, until a signal comes.
 //!
-//! Everything that can fail is opened first, then the privileges are dropped, then the threads start. This thread reads
-//! all interfaces in turn and hands their packets to the pipeline; once a second it takes the kernel's counters and asks
-//! the judge's thread to flush the output and to publish its counts.
+//! Everything that can fail is opened first, then the privileges are dropped, then the threads start: a worker for each ring
+//! of an interface ([`watcher`]), the judge ([`judging`]), the server. This thread only looks on: once a second it publishes
+//! the counts, has the output flushed, and says what was lost.
+//!
+//! The kernel deals the packets of an interface out to the workers' rings, both directions of a flow to one. Of what lies in
+//! tunnels and fragments it knows nothing; the engine finds that out, and the workers give it to each other ([`exchange`]).
+//! A worker that cannot keep up sheds flows that are decided ([`pressure`]).
+
+mod board;
+mod exchange;
+mod judging;
+mod pressure;
+mod ring;
+mod time;
+mod watcher;
 
 use std::collections::BTreeMap;
 use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
-use rustix::event::{PollFd, PollFlags, Timespec};
-use terrier_engine::{Judge, JudgeConfig, Limits};
+use terrier_engine::{Judge, JudgeConfig, Limits, Spread, Worker, WorkerConfig};
 
-use crate::capture::{Chunk, Damage, Fault, Filled, Live, LiveError, LiveOptions, Source};
+use crate::capture::{Live, LiveError, LiveOptions};
 use crate::cli::{RunArgs, Shared};
 use crate::exit::{self, Failure};
 use crate::output::{self, Manner, Records};
-use crate::pipeline::{Pipeline, PipelineConfig};
 use crate::privilege;
 use crate::serve::{self, Server, Status};
 use crate::setup;
 use crate::stats::{CaptureStats, Stats};
 use crate::telemetry::{InterfaceCounts, STAGES, Telemetry};
+use board::{Board, State};
+use exchange::Exchange;
+use judging::Judging;
+use watcher::{Ended, Parts, Watcher};
 
 /// Watches until SIGINT, SIGTERM, or the last interface has gone.
 ///
@@ -36,12 +51,13 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let sink = output::open(shared, names.collect(), Manner::AsItHappens)?;
     let listener = serve::bind(args.listen)?;
     let served = listener.local_addr()?;
-    let wires = open(args)?;
+    let seed = setup::seed();
+    let spread = Spread::new(seed);
+    let rings = open(args, spread)?;
     privilege::drop_all()
         .map_err(|error| exit::unreadable(format!("cannot drop privileges: {error}")))?;
 
     let limits = Limits::default();
-    let seed = setup::seed();
     let judge = Judge::new(JudgeConfig {
         home: setup::home(&shared.home_net),
         signatures: Arc::clone(&signatures),
@@ -50,23 +66,31 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     });
     let telemetry = Telemetry::new(&judge.verdicts(), &signatures, &limits, sink.form());
     let status = Arc::new(Status::new(telemetry));
-    let config = PipelineConfig {
-        workers: shared.workers,
-        seed,
-        limits,
-        wanted: setup::wanted(&sink),
-    };
+    let board = Arc::new(Board::new(&args.interfaces, shared.workers));
+    let wanted = setup::wanted(&sink);
     let mut watch = Watch {
-        wires,
-        pipeline: Pipeline::start(config, judge, sink),
-        chunk: Chunk::new(),
+        judging: Judging::start(judge, sink, shared.workers)?,
+        threads: Vec::new(),
+        board,
         status: Arc::clone(&status),
-        clock: (since_1970_ns(SystemTime::now()), Instant::now()),
+        losses: Losses::default(),
     };
     watch.beat();
     // The first time before the server starts, so that a path that cannot be written is told at once.
     setup::write_metrics(&status.telemetry, shared)?;
+    // Signals are taken from here on, before the first worker may see a packet.
     let server = Server::start(listener, Arc::clone(&status), shared.metrics_file.clone())?;
+    let worker = |index| {
+        Worker::new(WorkerConfig {
+            index,
+            count: shared.workers,
+            seed,
+            limits,
+            wanted,
+        })
+        .dealt_by(spread)
+    };
+    watch.start(args, rings, worker)?;
     status.set_ready(true);
     exit::tell(format_args!(
         "watching {}; metrics at http://{served}/metrics",
@@ -74,7 +98,6 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     ));
     watch.until_stopped();
     status.set_ready(false);
-    watch.drain();
     let ended = watch.finish(shared);
     server.finish();
     ended.map_err(Into::into)
@@ -89,126 +112,91 @@ fn refuse_twice(interfaces: &[String]) -> Result<(), Failure> {
     Ok(())
 }
 
-fn open(args: &RunArgs) -> Result<Vec<Wire>, Failure> {
-    let mut wires = Vec::new();
+/// The rings of each worker: one of each interface.
+fn open(args: &RunArgs, spread: Spread) -> Result<Vec<Vec<Live>>, Failure> {
+    let mut rings: Vec<Vec<Live>> = (0..args.shared.workers).map(|_| Vec::new()).collect();
     for (capture, name) in (0..).zip(&args.interfaces) {
         let options = LiveOptions {
             capture,
             filter: args.shared.filter.clone(),
+            buffer: args.ring_size.0,
             // All interfaces are waited for together.
             patience: Duration::ZERO,
+            spread: Some(spread),
             ..LiveOptions::default()
         };
-        let live = Live::open(name, &options).map_err(|error| match &error {
+        let opened = Live::open_rings(name, &options, args.shared.workers);
+        let opened = opened.map_err(|error| match &error {
             LiveError::NoPermission { .. } => exit::no_permission(error),
             LiveError::NoSuchInterface { .. } | LiveError::Filter { .. } => exit::usage(error),
             LiveError::Down(_) | LiveError::Other { .. } => exit::unreadable(error),
         })?;
-        wires.push(Wire {
-            live,
-            state: State::Up,
-            fault: None,
-            counts: InterfaceCounts {
-                name: name.clone(),
-                ..InterfaceCounts::default()
-            },
-        });
+        for (worker, ring) in rings.iter_mut().zip(opened) {
+            worker.push(ring);
+        }
     }
-    Ok(wires)
+    Ok(rings)
 }
 
-/// One interface.
-struct Wire {
-    live: Live,
-    state: State,
-    /// What it was last in trouble for.
-    fault: Option<String>,
-    counts: InterfaceCounts,
-}
-
-/// Whether packets can come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    Up,
-    /// It may come up again.
-    Down,
-    /// It was removed. One of the same name would be another one.
-    Gone,
-}
-
-impl Wire {
-    /// Takes what is there. An interface in trouble is told once.
-    fn fill(&mut self, chunk: &mut Chunk) -> bool {
-        if self.state == State::Gone {
-            return false;
-        }
-        match self.live.fill(chunk) {
-            Ok(Filled::More) => {
-                self.count(chunk);
-                true
-            }
-            Ok(Filled::Idle | Filled::End) => false,
-            Err(fault) => {
-                self.trouble(&fault);
-                false
-            }
-        }
-    }
-
-    fn count(&mut self, chunk: &Chunk) {
-        if self.state == State::Down {
-            self.state = State::Up;
-            exit::tell(format_args!("{}: packets come again", self.counts.name));
-        }
-        let counts = &mut self.counts;
-        for meta in chunk.metas() {
-            counts.octets += u64::from(meta.wire_len);
-            counts.last_packet_ns = counts.last_packet_ns.max(Some(meta.at_ns));
-        }
-        counts.packets += chunk.len() as u64;
-    }
-
-    fn trouble(&mut self, fault: &Fault) {
-        let state = match fault.what {
-            Damage::InterfaceDown => State::Down,
-            _ => State::Gone,
-        };
-        if self.state != state {
-            exit::tell(format_args!("{fault}"));
-            self.fault = Some(fault.to_string());
-            self.state = state;
-        }
-    }
-
-    /// Takes over the kernel's counters. Those of an interface that has gone stay as they were.
-    fn take_losses(&mut self) {
-        if let (true, Ok(stats)) = (self.state != State::Gone, self.live.stats()) {
-            self.counts.dropped = [stats.dropped_by_interface, stats.dropped_by_kernel, 0];
-        }
-    }
-}
-
-/// The run.
+/// The run, seen from this thread.
 struct Watch {
-    wires: Vec<Wire>,
-    pipeline: Pipeline<Records>,
-    chunk: Chunk,
+    judging: Judging,
+    threads: Vec<JoinHandle<Ended>>,
+    board: Arc<Board>,
     status: Arc<Status>,
-    /// A time of the packets' clock, and when it was that time.
-    clock: (i64, Instant),
+    losses: Losses,
 }
 
 impl Watch {
+    fn start(
+        &mut self,
+        args: &RunArgs,
+        rings: Vec<Vec<Live>>,
+        worker: impl Fn(u16) -> Worker,
+    ) -> io::Result<()> {
+        let began = Instant::now();
+        let workers = args.shared.workers;
+        let mut exchanges: Vec<Option<Exchange>> = match workers {
+            1 => vec![None],
+            _ => Exchange::among(workers, QUEUE_OCTETS)
+                .into_iter()
+                .map(Some)
+                .collect(),
+        };
+        for ((index, rings), exchange) in (0..).zip(rings).zip(&mut exchanges) {
+            let watcher = Watcher::new(Parts {
+                index,
+                worker: worker(index),
+                began,
+                exchange: exchange.take(),
+                line: self.judging.line(),
+                board: Arc::clone(&self.board),
+                rings,
+                ring_octets: args.ring_size.0,
+                sheds: !args.no_shed,
+            });
+            let thread = std::thread::Builder::new()
+                .name(format!("worker-{}", index + 1))
+                .spawn(move || watcher.run())?;
+            self.threads.push(thread);
+        }
+        Ok(())
+    }
+
     fn until_stopped(&mut self) {
         let mut beaten = Instant::now();
         // One that is down is waited for, so that a cable that was pulled ends nothing; readiness says so meanwhile.
-        while !self.status.stopped() && self.wires.iter().any(|wire| wire.state != State::Gone) {
-            let up = self.wires.iter().any(|wire| wire.state == State::Up);
-            self.status.set_ready(up);
-            if !self.turn(|_| true) {
-                self.wait(PATIENCE);
-                self.pass_time();
+        loop {
+            let states = self.board.states();
+            if self.status.stopped()
+                || states.iter().all(|&state| state == State::Gone)
+                // A worker ends early only when it has panicked: `finish` says so.
+                || self.threads.iter().any(JoinHandle::is_finished)
+            {
+                return;
             }
+            self.status.set_ready(states.contains(&State::Up));
+            std::thread::sleep(LOOK_EACH);
             if beaten.elapsed() >= BEAT {
                 beaten = Instant::now();
                 self.beat();
@@ -216,91 +204,56 @@ impl Watch {
         }
     }
 
-    /// Takes what is there from each of these interfaces once; whether there was anything.
-    fn turn(&mut self, mut of: impl FnMut(&Wire) -> bool) -> bool {
-        let mut any = false;
-        for wire in &mut self.wires {
-            if of(wire) && wire.fill(&mut self.chunk) {
-                any = true;
-                self.pipeline.chunk(&mut self.chunk);
-            }
-        }
-        if let (true, Some(now_ns)) = (any, self.pipeline.now_ns()) {
-            self.clock = (now_ns, Instant::now());
-        }
-        any
-    }
-
-    /// Waits until a packet comes to an interface that is up, or a signal; one that is down is looked at each time.
-    fn wait(&self, patience: Timespec) {
-        let mut polled: Vec<PollFd<'_>> = self
-            .wires
-            .iter()
-            .filter(|wire| wire.state == State::Up)
-            .map(|wire| PollFd::new(&wire.live, PollFlags::IN))
-            .collect();
-        // An error is a signal's interruption: the caller looks whether it should stop.
-        let _ = rustix::event::poll(&mut polled, Some(&patience));
-    }
-
-    /// On a silent wire time goes on from the last packet. It is measured by a clock that nobody sets, and stays behind
-    /// what the ring may still hold.
-    fn pass_time(&mut self) {
-        let (at_ns, since) = self.clock;
-        let passed = since.elapsed().saturating_sub(RING_DELAY);
-        let passed_ns = i64::try_from(passed.as_nanos()).unwrap_or(i64::MAX);
-        self.pipeline.passes(at_ns.saturating_add(passed_ns));
-    }
-
     /// Once a second: counts are published and records leave for where they are read.
     fn beat(&mut self) {
-        self.wires.iter_mut().for_each(Wire::take_losses);
-        self.status.telemetry.capture(self.interface_counts());
+        let interfaces = self.board.interfaces();
+        self.losses.tell(&interfaces, Instant::now());
+        self.status.telemetry.capture(interfaces);
+        self.status.telemetry.facts_lost(self.judging.lost());
         let status = Arc::clone(&self.status);
-        self.pipeline.visit(move |judge, records| {
+        self.judging.visit(move |judge, records| {
             let written = records.flush();
             note_output(written, &status);
             publish(judge, records, &status);
         });
     }
 
-    fn interface_counts(&self) -> Vec<InterfaceCounts> {
-        self.wires.iter().map(|wire| wire.counts.clone()).collect()
-    }
-
-    /// Reads what came before the end and is still in the rings.
-    fn drain(&mut self) {
-        let began = Instant::now();
-        let stopped_ns = since_1970_ns(SystemTime::now());
-        let before = |wire: &Wire| {
-            wire.counts
-                .last_packet_ns
-                .is_none_or(|last| last < stopped_ns)
-        };
-        while began.elapsed() < DRAIN && self.wires.iter().any(before) {
-            if self.turn(before) {
-                continue;
-            }
-            if began.elapsed() > RING_DELAY {
-                break;
-            }
-            self.wait(SHORT_PATIENCE);
-        }
-    }
-
     /// Ends all flows, writes what is left, and says what was missed.
     fn finish(mut self, shared: &Shared) -> Result<ExitCode, Failure> {
-        self.wires.iter_mut().for_each(Wire::take_losses);
-        let interfaces = self.interface_counts();
-        let none_left = self.wires.iter().all(|wire| wire.state == State::Gone);
-        let captures = self.wires.iter().map(capture_stats).collect();
-        let (judge, mut sink, progress) = self.pipeline.finish();
+        self.board.end();
+        let mut clock_jumps = 0;
+        for thread in self.threads.drain(..) {
+            let ended = thread.join().expect("a worker does not panic");
+            clock_jumps = ended.clock_jumps.max(clock_jumps);
+        }
+        let interfaces = self.board.interfaces();
+        let none_left = self
+            .board
+            .states()
+            .iter()
+            .all(|&state| state == State::Gone);
+        let facts_lost = self.judging.lost();
+        let (judge, mut sink) = self.judging.finish();
+        let mut progress = self.board.progress();
+        progress.clock_jumps = clock_jumps;
+        let captures = (0..).zip(&interfaces);
+        let captures = captures
+            .map(|(at, counts)| CaptureStats {
+                path: counts.name.clone(),
+                packets: counts.packets,
+                fault: self.board.fault(at),
+                left_out: None,
+            })
+            .collect();
         let mut stats = Stats::new(progress, &judge.counters(), captures);
         stats.drops = drops(&interfaces);
+        stats.shed = Some(interfaces.iter().map(|counts| counts.shed.packets).sum());
+        stats.facts_lost = Some(facts_lost);
         sink.stats(&stats);
         let written = sink.flush();
-        tell_losses(&interfaces);
+        tell_at_the_end(&interfaces, facts_lost);
         self.status.telemetry.capture(interfaces);
+        self.status.telemetry.facts_lost(facts_lost);
         publish(&judge, &sink, &self.status);
         setup::write_metrics(&self.status.telemetry, shared)?;
         exit::output(written, shared)?;
@@ -330,15 +283,6 @@ fn note_output(written: io::Result<()>, status: &Status) {
     }
 }
 
-fn capture_stats(wire: &Wire) -> CaptureStats {
-    CaptureStats {
-        path: wire.counts.name.clone(),
-        packets: wire.counts.packets,
-        fault: wire.fault.clone(),
-        left_out: None,
-    }
-}
-
 fn drops(interfaces: &[InterfaceCounts]) -> BTreeMap<&'static str, u64> {
     let mut drops: BTreeMap<&str, u64> = STAGES.into_iter().map(|stage| (stage, 0)).collect();
     for interface in interfaces {
@@ -349,38 +293,68 @@ fn drops(interfaces: &[InterfaceCounts]) -> BTreeMap<&'static str, u64> {
     drops
 }
 
-fn tell_losses(interfaces: &[InterfaceCounts]) {
-    for interface in interfaces {
-        let [nic, kernel, queue] = interface.dropped;
-        let lost = nic + kernel + queue;
-        if lost > 0 {
-            exit::tell(format_args!(
-                "{}: {lost} packets were lost and {} read: {nic} by the interface, {kernel} because the ring was full",
-                interface.name, interface.packets
-            ));
+/// What was said of losses.
+#[derive(Default)]
+struct Losses {
+    told: u64,
+    at: Option<Instant>,
+}
+
+impl Losses {
+    /// Says when packets are lost: at once the first time, and not more often than once a minute.
+    fn tell(&mut self, interfaces: &[InterfaceCounts], now: Instant) {
+        let lost = interfaces.iter().flat_map(|one| one.dropped).sum();
+        let may = self.at.is_none_or(|at| now.duration_since(at) >= TELL_EACH);
+        if lost > self.told && may {
+            self.told = lost;
+            self.at = Some(now);
+            interfaces.iter().for_each(tell_lost);
         }
     }
 }
 
-fn since_1970_ns(time: SystemTime) -> i64 {
-    time.duration_since(SystemTime::UNIX_EPOCH)
+fn tell_lost(interface: &InterfaceCounts) {
+    let [nic, kernel, queue] = interface.dropped;
+    let lost = nic + kernel + queue;
+    if lost > 0 {
+        exit::tell(format_args!(
+            "{}: {lost} packets were lost and {} read: {nic} by the interface, {kernel} because the ring was full, {queue} between workers",
+            interface.name, interface.packets
+        ));
+    }
+}
+
+fn tell_at_the_end(interfaces: &[InterfaceCounts], facts_lost: u64) {
+    for interface in interfaces {
+        tell_lost(interface);
+        if interface.shed.packets > 0 {
+            exit::tell(format_args!(
+                "{}: {} packets of decided flows, {} octets, were only counted, as there was no time for them",
+                interface.name, interface.shed.packets, interface.shed.octets
+            ));
+        }
+    }
+    if facts_lost > 0 {
+        exit::tell(format_args!(
+            "{facts_lost} facts were lost because the output did not keep up"
+        ));
+    }
+}
+
+/// The time of the day.
+fn now_ns() -> i64 {
+    SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
         .ok()
         .and_then(|since| i64::try_from(since.as_nanos()).ok())
         .unwrap_or_default()
 }
 
-/// How long a silent wire is waited for, and so how long a signal is.
-const PATIENCE: Timespec = Timespec {
-    tv_sec: 0,
-    tv_nsec: 100_000_000,
-};
-const SHORT_PATIENCE: Timespec = Timespec {
-    tv_sec: 0,
-    tv_nsec: 20_000_000,
-};
-/// The kernel hands on a block of its ring after 100 ms at the latest; as much again for the way here.
-const RING_DELAY: Duration = Duration::from_millis(200);
-/// The most time for what is in the rings at the end: a full one of 64 MiB takes a fraction of it.
-const DRAIN: Duration = Duration::from_secs(2);
+/// How soon a signal, or the loss of the last interface, is seen.
+const LOOK_EACH: Duration = Duration::from_millis(50);
 /// How often counts are published and output is flushed.
 const BEAT: Duration = Duration::from_secs(1);
+/// So often losses are told.
+const TELL_EACH: Duration = Duration::from_secs(60);
+/// Room for packets on their way to each worker.
+const QUEUE_OCTETS: usize = 16 << 20;

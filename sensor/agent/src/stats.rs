@@ -27,6 +27,12 @@ pub struct Stats {
     pub encapsulations: BTreeMap<&'static str, u64>,
     /// Packets lost before they were looked at, by stage.
     pub drops: BTreeMap<&'static str, u64>,
+    /// Packets of decided flows that were only counted, as a worker could not keep up; they are among `packets`. Live only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shed: Option<u64>,
+    /// Facts that were lost because the judge or the output did not keep up. Live only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub facts_lost: Option<u64>,
     /// What could not be decoded, by layer or protocol and reason.
     pub decode_errors: BTreeMap<String, u64>,
     /// Packets without an IP packet, and tunnels that carry none that can be read, by reason: no error.
@@ -104,6 +110,8 @@ impl Stats {
             duplicates: counters.duplicates,
             encapsulations,
             drops: BTreeMap::new(),
+            shed: None,
+            facts_lost: None,
             decode_errors,
             ignored,
             left_out: BTreeMap::new(),

@@ -22,6 +22,8 @@ use terrier_engine::detect::Severity;
 use terrier_engine::signature::{Kind, Signatures};
 use terrier_engine::{Counters, Limits, Undecoded, Verdicts};
 
+use crate::capture::Shed;
+
 /// The metrics of a run.
 pub struct Telemetry {
     registry: Registry,
@@ -39,12 +41,14 @@ pub struct InterfaceCounts {
     pub octets: u64,
     /// Packets that were lost, by [`STAGES`].
     pub dropped: [u64; 3],
+    /// Packets of decided flows that were only counted; they are among `packets`.
+    pub shed: Shed,
     /// Time of the last packet, in nanoseconds since 1970.
     pub last_packet_ns: Option<i64>,
 }
 
-/// Where packets are lost: by the interface or its driver; because the kernel's ring was full; within this program, which
-/// has no queue yet that drops.
+/// Where packets are lost: by the interface or its driver; because the kernel's ring was full; in the queue of a worker
+/// that is given what came to another one.
 pub const STAGES: [&str; 3] = ["nic", "kernel", "queue"];
 
 /// What the metrics are made of.
@@ -53,6 +57,7 @@ struct Counts {
     engine: Mutex<Engine>,
     capture: Mutex<Vec<InterfaceCounts>>,
     output_errors: AtomicU64,
+    facts_lost: AtomicU64,
 }
 
 /// What does not change during a run.
@@ -101,6 +106,7 @@ impl Telemetry {
             engine: Mutex::default(),
             capture: Mutex::default(),
             output_errors: AtomicU64::new(0),
+            facts_lost: AtomicU64::new(0),
         });
         let registry = Registry::new();
         let mut registered = registry.register(Box::new(Metrics(Arc::clone(&counts))));
@@ -125,6 +131,11 @@ impl Telemetry {
     /// Takes over the counts of all interfaces.
     pub fn capture(&self, interfaces: Vec<InterfaceCounts>) {
         *lock(&self.counts.capture) = interfaces;
+    }
+
+    /// Takes over how many facts were lost because the judge did not keep up.
+    pub fn facts_lost(&self, lost: u64) {
+        self.counts.facts_lost.store(lost, Ordering::Relaxed);
     }
 
     /// The records could not be written; answers how often so far.
@@ -241,6 +252,18 @@ impl Page {
                 let stages = STAGES.iter().zip(interface.dropped);
                 stages.map(|(&stage, lost)| ([interface.name.as_str(), stage], lost))
             }),
+        );
+        self.counter(
+            "terrier_capture_shed_packets_total",
+            "Packets of decided flows that were only counted, as a worker could not keep up.",
+            ["interface"],
+            each(|interface| interface.shed.packets),
+        );
+        self.counter(
+            "terrier_capture_shed_bytes_total",
+            "Octets that the packets which were only counted had on the wire.",
+            ["interface"],
+            each(|interface| interface.shed.octets),
         );
         self.gauge(
             "terrier_capture_last_packet_timestamp_seconds",
@@ -446,6 +469,11 @@ impl Page {
             "Seconds in which records could not be written.",
             ["output"],
             [(output, counts.output_errors.load(Ordering::Relaxed))],
+        );
+        self.one(
+            "terrier_facts_lost_total",
+            "Facts that were not judged, as the judge or the output did not keep up.",
+            counts.facts_lost.load(Ordering::Relaxed),
         );
     }
 

@@ -8,7 +8,7 @@ use std::ops::Range;
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
 use terrier_engine::signature::{SeenIn, Signatures};
-use terrier_engine::{Ends, Facts, Limits, LinkType, Packet, Worker, WorkerConfig};
+use terrier_engine::{Facts, Limits, LinkType, Packet, Wanted, Worker, WorkerConfig};
 use terrier_traffic::{Kind, write};
 
 fn main() {
@@ -30,7 +30,7 @@ fn known_flow(bencher: Bencher<'_, '_>, flows: u64) {
             flows: 1 << 21,
             ..Limits::default()
         },
-        ends: Ends::Remembered,
+        wanted: Wanted::NONE,
     });
     let mut facts = Facts::default();
     // Until nobody looks at what they say any more, also where only one side speaks.

@@ -2,7 +2,7 @@
 //!
 //! It exists from the payload in which a protocol begins, or may, until the session is finished or violated, or rests, or
 //! nothing was found: as long as a flow is only searched, or its session waits for nothing, what must be remembered of it
-//! has room in its entry of the table ([`Aside`]).
+//! has room in its entry of the table ([`Left`]).
 
 use std::num::NonZeroU8;
 
@@ -22,7 +22,7 @@ pub(crate) struct Conversation {
 }
 
 /// What is left of a conversation that keeps nothing, in four octets.
-pub(crate) enum Aside {
+pub(crate) enum Left {
     /// How far the search has come.
     Search(u32),
     /// What a session that rests has left behind.
@@ -89,14 +89,14 @@ impl Conversation {
     }
 
     /// What is left of it where nothing else needs to be kept.
-    pub(crate) fn aside(&self) -> Option<Aside> {
+    pub(crate) fn aside(&self) -> Option<Left> {
         match &self.says {
             Says::Streams(says) => {
                 let search = says.talk.only_search()?;
                 let in_order = says.streams.iter().all(|one| one.pending_octets() == 0);
-                in_order.then_some(Aside::Search(search.to_bits()))
+                in_order.then_some(Left::Search(search.to_bits()))
             }
-            Says::Datagrams(exchange) => exchange.rest().map(Aside::Rest),
+            Says::Datagrams(exchange) => exchange.rest().map(Left::Rest),
         }
     }
 

@@ -6,12 +6,13 @@
 
 mod arrive;
 mod conversations;
+mod deal;
 mod print;
 
 use terrier_wire::Side;
 use terrier_wire::transport::{Flags, Segment};
 
-use crate::conversation::{Aside, Conversation, Payload};
+use crate::conversation::{Conversation, Left, Payload};
 use crate::counters::Counters;
 use crate::flow::{Flow, FlowTable, Hasher, Phase, TcpSeen, Traits};
 use crate::observation::{EndCause, Fact, Frames, Observation};
@@ -20,6 +21,8 @@ use crate::protocol::{self, DatagramSearch, Emit, Found, Outcome, Patience, Stre
 use crate::reassembly::Fragments;
 use arrive::Taken;
 use conversations::Conversations;
+use deal::Deals;
+pub use deal::{Aside, Dealt};
 
 /// How a worker is set up.
 #[derive(Debug, Clone, Copy)]
@@ -127,6 +130,8 @@ pub struct Worker {
     now_ns: i64,
     /// What is left to tell of a tick.
     leaving: Option<Vec<(u64, u32)>>,
+    /// Set where packets are dealt out before they come here.
+    deals: Option<Deals>,
 }
 
 impl Worker {
@@ -147,6 +152,7 @@ impl Worker {
             counters: Counters::default(),
             now_ns: i64::MIN,
             leaving: None,
+            deals: None,
             config,
         }
     }
@@ -481,8 +487,8 @@ impl Worker {
         let (phase, aside) = match outcome {
             Outcome::Decided => (Phase::Decided, u32::MAX),
             Outcome::Wanted => match self.conversations.aside(place) {
-                Some(Aside::Search(bits)) => (Phase::Unknown, bits),
-                Some(Aside::Rest(bits)) => (Phase::Resting, bits),
+                Some(Left::Search(bits)) => (Phase::Unknown, bits),
+                Some(Left::Rest(bits)) => (Phase::Resting, bits),
                 None => return,
             },
         };

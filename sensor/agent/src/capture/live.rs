@@ -3,17 +3,24 @@
 //! The handle never blocks. libpcap's own read timeout only starts with a packet, so on a silent link it never ends;
 //! therefore the descriptor is polled here, and [`Source::fill`] answers [`Filled::Idle`] when nothing came.
 
+mod program;
+mod share;
+mod shed;
+mod socket;
+
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use pcap::{Active, Capture, Device, Precision};
 use rustix::event::{PollFd, PollFlags, Timespec};
-use terrier_engine::LinkType;
+use terrier_engine::{LinkType, Spread};
 
 use super::fault::{Damage, Fault};
 use super::filter::{FilterError, error_text};
 use super::{Chunk, Filled, MAX_PACKET, Meta, Source};
+pub use shed::Shed;
+use shed::{Shedding, compiled};
 
 /// An interface that is being watched.
 pub struct Live {
@@ -30,6 +37,16 @@ pub struct Live {
     counters: Counters,
     /// Trouble that came behind the packets of the last chunk.
     found: Option<Fault>,
+    /// Packets that were taken and did not fit into the last chunk.
+    left: Vec<(Meta, Vec<u8>)>,
+    /// Its place among the rings of the interface, and how many there are.
+    ring: (u64, u64),
+    /// Packets from before the rings shared the interface came to each of them: they are left out up to this time.
+    since: Option<(i64, Instant)>,
+    shedding: Option<Shedding>,
+    shed: Shed,
+    /// Whether the ring held nothing more when it was last taken from.
+    emptied: bool,
 }
 
 /// How to watch an interface.
@@ -46,6 +63,8 @@ pub struct LiveOptions {
     pub filter: Option<String>,
     /// How long [`Source::fill`] waits for a packet.
     pub patience: Duration,
+    /// By what several rings share the packets, and how flows are told that are shed.
+    pub spread: Option<Spread>,
 }
 
 /// How many packets were seen since the interface was opened.
@@ -118,6 +137,7 @@ impl Default for LiveOptions {
             buffer: 64 << 20,
             filter: None,
             patience: Duration::from_millis(100),
+            spread: None,
         }
     }
 }
@@ -153,6 +173,13 @@ impl Live {
                 })?;
         }
         let link = LinkType(handle.get_datalink().0.cast_unsigned());
+        let shedding = options.spread.and_then(|spread| {
+            let rest = match &options.filter {
+                Some(expression) => compiled(&handle, expression)?,
+                None => program::everything(snaplen),
+            };
+            Shedding::of(spread, link, rest, options.filter.is_some())
+        });
         Ok(Self {
             interface: interface.into(),
             handle,
@@ -169,7 +196,18 @@ impl Live {
             looked: Instant::now(),
             counters: Counters::default(),
             found: None,
+            left: Vec::new(),
+            ring: (0, 1),
+            since: None,
+            shedding,
+            shed: Shed::default(),
+            emptied: true,
         })
+    }
+
+    /// Whether the last [`Source::fill`] left nothing in the ring.
+    pub fn is_emptied(&self) -> bool {
+        self.emptied
     }
 
     /// The interface's name.
@@ -193,46 +231,82 @@ impl Live {
         }
     }
 
-    /// Takes what is there without waiting, until the chunk may not hold one packet more.
-    fn take(&mut self, chunk: &mut Chunk) -> Result<(), Fault> {
-        chunk.make_room(self.snaplen as usize * LONGEST_AT_ONCE);
-        let (link, capture) = (self.link, self.capture);
-        let frames = &mut self.frames;
-        loop {
-            // libpcap cannot be told to stop within a call without a lock on its own state, so it is asked for no more
-            // packets than fit if each is as long as can be.
-            let fitting = chunk.room_left() / self.snaplen as usize;
-            let wanted = fitting.min(MAX_PACKETS - chunk.len());
-            if wanted == 0 {
-                return Ok(());
+    /// Takes what is there without waiting, until the chunk is full. Answers whether the ring may hold more.
+    fn take(&mut self, chunk: &mut Chunk) -> Result<bool, Fault> {
+        chunk.make_room(self.snaplen as usize);
+        let left = std::mem::take(&mut self.left);
+        for (meta, octets) in left {
+            if !chunk.push(meta, &octets) {
+                self.left.push((meta, octets));
             }
-            let taken = self.handle.dispatch(Some(wanted), |packet| {
-                *frames += 1;
+        }
+        let (link, capture) = (self.link, self.capture);
+        let (place, rings) = self.ring;
+        let counted =
+            self.shedding.as_ref().map_or(
+                0,
+                |shedding| {
+                    if shedding.began { shedding.counted } else { 0 }
+                },
+            );
+        let mut taken = 0;
+        // Packets that are shed leave no room taken, and must not keep this from returning.
+        while taken < MAX_PACKETS && chunk.room_left() > TYPICAL_LONGEST && self.left.is_empty() {
+            let Self {
+                frames,
+                left,
+                since,
+                shed,
+                ..
+            } = self;
+            let answer = self.handle.dispatch(Some(AT_ONCE), |packet| {
                 let header = packet.header;
+                // The handle was opened for nanoseconds, which stand in the microseconds' field.
+                let at_ns = header.ts.tv_sec * 1_000_000_000 + header.ts.tv_usec;
+                if let Some((since_ns, since_when)) = *since {
+                    // The clock may have been set back meanwhile.
+                    if at_ns < since_ns && since_when.elapsed() < LEFT_OUT {
+                        return;
+                    }
+                    *since = None;
+                }
+                *frames += 1;
+                if header.caplen <= counted && header.len > header.caplen {
+                    shed.packets += 1;
+                    shed.octets += u64::from(header.len);
+                    return;
+                }
                 let meta = Meta {
-                    // The handle was opened for nanoseconds, which stand in the microseconds' field.
-                    at_ns: header.ts.tv_sec * 1_000_000_000 + header.ts.tv_usec,
-                    frame: *frames,
+                    at_ns,
+                    frame: (*frames - 1) * rings + place + 1,
                     link,
                     wire_len: header.len.max(header.caplen),
                     start: 0,
                     len: 0,
                     capture,
                 };
-                let fits = chunk.push(meta, packet.data);
-                debug_assert!(fits, "a packet is longer than the snaplen");
+                if !chunk.push(meta, packet.data) {
+                    left.push((meta, packet.data.to_vec()));
+                }
             });
-            match taken {
-                Ok(0) => return Ok(()),
-                Ok(_) => {}
+            match answer {
+                Ok(0) => return Ok(false),
+                Ok(count) => taken += count,
                 Err(error) => {
-                    let what = self
-                        .state_damage()
-                        .unwrap_or_else(|| Damage::Live(error_text(&error)));
+                    let text = error_text(&error);
+                    let what = self.state_damage().unwrap_or_else(|| {
+                        // It went down and is up again already.
+                        if text.contains("went down") {
+                            Damage::InterfaceDown
+                        } else {
+                            Damage::Live(text)
+                        }
+                    });
                     return Err(self.fault(what));
                 }
             }
         }
+        Ok(true)
     }
 
     /// Waits until there is something to take; whether the descriptor tells of trouble.
@@ -295,26 +369,30 @@ impl Source for Live {
         }
         // What is already there needs no system call.
         let mut taken = self.take(chunk);
-        if taken.is_ok() && chunk.is_empty() {
+        if taken == Ok(false) && chunk.is_empty() {
             let troubled = self.wait();
             taken = self.take(chunk);
-            if taken.is_ok() && chunk.is_empty() && (troubled || self.looked.elapsed() > LOOK_EACH)
-            {
+            // One ring of an interface looks for all.
+            let due = self.ring.0 == 0 && self.looked.elapsed() > LOOK_EACH;
+            if taken == Ok(false) && chunk.is_empty() && (troubled || due) {
                 taken = self
                     .state_damage()
-                    .map_or(Ok(()), |what| Err(self.fault(what)));
+                    .map_or(Ok(false), |what| Err(self.fault(what)));
             }
         }
         match taken {
-            Err(fault) if chunk.is_empty() => return Err(fault),
-            Err(fault) => self.found = Some(fault),
-            Ok(()) => {}
+            Err(fault) if chunk.is_empty() => Err(fault),
+            Err(fault) => {
+                self.found = Some(fault);
+                Ok(Filled::More)
+            }
+            // With packets that were only counted the chunk stays empty though more may be there.
+            Ok(false) if chunk.is_empty() => Ok(Filled::Idle),
+            Ok(more) => {
+                self.emptied = !more;
+                Ok(Filled::More)
+            }
         }
-        Ok(if chunk.is_empty() {
-            Filled::Idle
-        } else {
-            Filled::More
-        })
     }
 }
 
@@ -380,17 +458,24 @@ impl std::fmt::Display for Known<'_> {
 /// libpcap's name for all interfaces at once.
 const ANY: &str = "any";
 
-/// After so many milliseconds the kernel hands on a block of its ring that is not full.
-const RETIRE_MS: i32 = 100;
+/// After so many milliseconds, twice as many at worst, the kernel hands on a block of its ring that is not full.
+const RETIRE_MS: i32 = 20;
 
 /// So often a silent interface is looked at: whether it is still up.
 const LOOK_EACH: Duration = Duration::from_secs(1);
 
-/// A chunk has room for so many of the longest packets, and goes when there is room for less than one.
-const LONGEST_AT_ONCE: usize = 4;
+/// What libpcap is asked for at once.
+const AT_ONCE: usize = 64;
+
+/// Rarely a packet is longer: it takes a card or a kernel that joins segments to more than IP allows. Then it waits for the
+/// next chunk.
+const TYPICAL_LONGEST: usize = 64 << 10;
 
 /// No more packets than this in one chunk, so that the clock of a busy link moves on in small steps.
 const MAX_PACKETS: usize = 8_192;
+
+/// For so long packets are left out that came before the rings shared the interface.
+const LEFT_OUT: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests;

@@ -38,7 +38,7 @@ pub use fault::{Damage, Fault, OpenError};
 pub use file::CaptureFile;
 pub use filter::{Filter, FilterError};
 pub use folder::captures_below;
-pub use live::{Live, LiveError, LiveOptions, LiveStats, interfaces};
+pub use live::{Live, LiveError, LiveOptions, LiveStats, Shed, interfaces};
 pub use merge::{LeftOut, Merge, Outcome, Problem, Progress};
 pub use window::{EmptyWindow, Moment, MomentError, Window};
 

@@ -43,6 +43,12 @@ impl FlowKey {
         self.transport
     }
 
+    /// The ends in their fixed order.
+    #[inline]
+    pub(super) fn sides(&self) -> [(Address, u16); 2] {
+        [(self.low, self.low_port), (self.high, self.high_port)]
+    }
+
     /// The ends, the given one first.
     pub(crate) fn ends(&self, low_first: bool) -> (Endpoint, Endpoint) {
         let low = Endpoint {

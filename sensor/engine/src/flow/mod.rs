@@ -2,11 +2,13 @@
 
 mod index;
 mod key;
+mod spread;
 mod table;
 mod tags;
 mod timer;
 
 use index::Index;
 pub(crate) use key::{FlowKey, Hasher};
+pub use spread::Spread;
 pub(crate) use table::{Flow, FlowTable, Opener, Phase, TcpSeen, Traits};
 pub(crate) use timer::Wheel;

@@ -15,7 +15,7 @@ use crate::prefetch;
 #[repr(C, align(64))]
 pub(crate) struct Flow {
     // The first line: what finds a flow, and what a packet of a decided one asks.
-    key: FlowKey,
+    pub(crate) key: FlowKey,
     pub(crate) phase: Phase,
     pub(crate) seen: TcpSeen,
     traits: Traits,

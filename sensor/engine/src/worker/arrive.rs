@@ -20,12 +20,12 @@ use crate::protocol::{self, Emit};
 
 /// A packet taken apart.
 pub(super) struct Taken<'a> {
-    here: Decapsulated<'a>,
-    read: Read<'a>,
+    pub(super) here: Decapsulated<'a>,
+    pub(super) read: Read<'a>,
 }
 
 /// What a packet turned out to be.
-enum Read<'a> {
+pub(super) enum Read<'a> {
     /// A transport header, with the place of its flow; none where the flow is another worker's.
     Whole(Header<'a>, Option<Place>),
     /// A fragment: only the whole packet tells more.
@@ -44,20 +44,31 @@ impl Taken<'_> {
 
 /// The place of a packet in the flow table.
 #[derive(Clone, Copy)]
-struct Place {
-    key: FlowKey,
+pub(super) struct Place {
+    pub(super) key: FlowKey,
     hash: u64,
     from_low: bool,
 }
 
 /// How an IP packet came: in one packet of the capture, or in several.
 #[derive(Clone, Copy)]
-struct Came {
+pub(super) struct Came {
     packets: u32,
     /// Octets of the IP packet, or of the fragments of it.
     on_wire: u64,
     /// Encapsulations of the present packet that were counted with a fragment.
     counted: Encapsulations,
+}
+
+impl Came {
+    /// In one packet.
+    pub(super) fn whole(here: &Decapsulated<'_>) -> Self {
+        Self {
+            packets: 1,
+            on_wire: u64::from(here.ip.total_len),
+            counted: Encapsulations::NONE,
+        }
+    }
 }
 
 impl Worker {
@@ -95,23 +106,24 @@ impl Worker {
     /// The third step: works on a packet.
     #[inline]
     pub(super) fn packet(&mut self, packet: &Packet<'_>, taken: &Taken<'_>, facts: &mut Facts) {
+        self.pass_to(packet);
+        let here = &taken.here;
+        match &taken.read {
+            Read::Whole(header, place) => {
+                self.with_header(packet, here, header, *place, Came::whole(here), facts);
+            }
+            Read::Fragment => self.fragment(packet, here, Came::whole(here), facts),
+            Read::Refused(refused) => self.undecoded(refused.why, refused.met),
+        }
+    }
+
+    /// The clock goes on to the time of a packet.
+    #[inline]
+    pub(super) fn pass_to(&mut self, packet: &Packet<'_>) {
         if self.now_ns == i64::MIN {
             self.table.begin(packet.at_ns);
         }
         self.now_ns = self.now_ns.max(packet.at_ns);
-        let here = &taken.here;
-        let came = Came {
-            packets: 1,
-            on_wire: u64::from(here.ip.total_len),
-            counted: Encapsulations::NONE,
-        };
-        match &taken.read {
-            Read::Whole(header, place) => {
-                self.with_header(packet, here, header, *place, came, facts);
-            }
-            Read::Fragment => self.fragment(packet, here, came, facts),
-            Read::Refused(refused) => self.undecoded(refused.why, refused.met),
-        }
     }
 
     /// Takes the innermost packet that could be put together.
@@ -135,7 +147,7 @@ impl Worker {
     }
 
     #[inline]
-    fn with_header(
+    pub(super) fn with_header(
         &mut self,
         packet: &Packet<'_>,
         here: &Decapsulated<'_>,
@@ -159,7 +171,7 @@ impl Worker {
 
     /// Keeps a fragment, and goes on with the packet when it was the last one missing. What is inside it may be in fragments
     /// again; each time the packet is at least one encapsulation deeper, so this ends.
-    fn fragment(
+    pub(super) fn fragment(
         &mut self,
         packet: &Packet<'_>,
         here: &Decapsulated<'_>,
@@ -198,9 +210,13 @@ impl Worker {
     /// Counts a packet that belongs to no flow.
     fn undecoded(&mut self, why: Undecoded, met: Encapsulations) {
         if self.counts() {
-            *self.counters.undecoded.entry(why).or_default() += 1;
-            self.counters.add_met(met);
+            self.count_undecoded(why, met);
         }
+    }
+
+    pub(super) fn count_undecoded(&mut self, why: Undecoded, met: Encapsulations) {
+        *self.counters.undecoded.entry(why).or_default() += 1;
+        self.counters.add_met(met);
     }
 
     /// Whether this is the worker that counts what all of them see.
@@ -208,7 +224,11 @@ impl Worker {
         self.config.index == 0
     }
 
-    fn owns(&self, hash: u64) -> bool {
+    #[inline]
+    fn owns(&self, key: &FlowKey, hash: u64) -> bool {
+        if let Some(deals) = &self.deals {
+            return self.config.count == 1 || self.dealt_to(deals, key) == self.config.index;
+        }
         ((hash >> 32) * u64::from(self.config.count)) >> 32 == u64::from(self.config.index)
     }
 
@@ -219,18 +239,39 @@ impl Worker {
         destination: (Address, u16),
         transport: Transport,
     ) -> Option<Place> {
+        self.if_own(self.anybodys_place(source, destination, transport))
+    }
+
+    #[inline]
+    fn if_own(&self, place: Place) -> Option<Place> {
+        self.owns(&place.key, place.hash).then_some(place)
+    }
+
+    #[inline]
+    pub(super) fn anybodys_place(
+        &self,
+        source: (Address, u16),
+        destination: (Address, u16),
+        transport: Transport,
+    ) -> Place {
         let (key, from_low) = FlowKey::of(source, destination, transport);
         let hash = self.table.hash(&key);
-        self.owns(hash).then_some(Place {
+        Place {
             key,
             hash,
             from_low,
-        })
+        }
     }
 
     /// The place of a packet's flow, if it is a flow of this worker.
     #[inline]
     fn own_place(&self, ip: &Ip<'_>, header: &Header<'_>) -> Option<Place> {
+        self.if_own(self.inner_place(ip, header))
+    }
+
+    /// The place of a packet's flow, whosever it is.
+    #[inline]
+    pub(super) fn inner_place(&self, ip: &Ip<'_>, header: &Header<'_>) -> Place {
         let (source_port, destination_port, transport) = match header {
             Header::Tcp(segment) => (
                 segment.source_port,
@@ -248,15 +289,16 @@ impl Worker {
                 Transport::of(ip.protocol.0),
             ),
         };
-        self.place_of(
+        self.anybodys_place(
             (ip.source, source_port),
             (ip.destination, destination_port),
             transport,
         )
     }
 
+    /// Gives a packet to its flow. Answers where that is.
     #[inline]
-    fn arrive(
+    pub(super) fn arrive(
         &mut self,
         packet: &Packet<'_>,
         here: &Decapsulated<'_>,
@@ -264,7 +306,7 @@ impl Worker {
         place: &Place,
         came: Came,
         facts: &mut Facts,
-    ) {
+    ) -> u32 {
         let ip = &here.ip;
         self.counters.add_met(here.layers.met.without(came.counted));
         if let Some(why) = here.stopped {
@@ -277,7 +319,7 @@ impl Worker {
         let since_ns = packet.at_ns.saturating_sub(flow.last_ns);
         if print != NO_PRINT && flow.prints[side] == print && since_ns <= DUPLICATE_NS {
             self.counters.duplicates += 1;
-            return;
+            return at;
         }
         flow.prints[side] = print;
         flow.packets[side] = flow.packets[side].saturating_add(came.packets);
@@ -301,6 +343,7 @@ impl Worker {
             }
             Header::Udp(_) | Header::Other(_) => {}
         }
+        at
     }
 
     /// The flow of a packet; a new one where there is none, or where a SYN opens the same five-tuple again.
@@ -387,11 +430,8 @@ impl Worker {
         header: &Header<'_>,
         facts: &mut Facts,
     ) {
-        let (transport, name) = match outer.tunnel {
-            Tunnel::Teredo => (Transport::Udp, "teredo"),
-            Tunnel::L2tp => (Transport::Udp, "l2tp"),
-            Tunnel::Pptp => (Transport::of(Protocol::GRE.0), "pptp"),
-            Tunnel::Network => return,
+        let Some((transport, name)) = endpoint_tunnel(outer.tunnel) else {
+            return;
         };
         let Some(place) = self.place_of(outer.source, outer.destination, transport) else {
             return;
@@ -459,5 +499,15 @@ impl Worker {
                 details,
             }),
         );
+    }
+}
+
+/// What the tunnel of a single machine runs over, and its name.
+pub(super) fn endpoint_tunnel(tunnel: Tunnel) -> Option<(Transport, &'static str)> {
+    match tunnel {
+        Tunnel::Teredo => Some((Transport::Udp, "teredo")),
+        Tunnel::L2tp => Some((Transport::Udp, "l2tp")),
+        Tunnel::Pptp => Some((Transport::of(Protocol::GRE.0), "pptp")),
+        Tunnel::Network => None,
     }
 }

@@ -3,7 +3,7 @@
 use terrier_wire::Side;
 
 use super::Facts;
-use crate::conversation::{Aside, Conversation};
+use crate::conversation::{Conversation, Left};
 use crate::packet::Packet;
 use crate::protocol::{Emit, Outcome};
 
@@ -47,7 +47,7 @@ impl Conversations {
     }
 
     /// What is left of a conversation, if nothing else of it needs to be kept.
-    pub(super) fn aside(&self, place: u32) -> Option<Aside> {
+    pub(super) fn aside(&self, place: u32) -> Option<Left> {
         self.places.get(place as usize)?.as_deref()?.aside()
     }
 

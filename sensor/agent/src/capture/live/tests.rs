@@ -332,3 +332,98 @@ fn counters_of_32_bits_may_wrap() {
 
 /// Set in the process that [`in_namespace`] starts.
 const INSIDE: &str = "TERRIER_TEST_INSIDE";
+
+/// Sends numbered texts from a port to another one of the loopback interface; answers the spread of their flow.
+fn send_from(spread: &Spread, socket: &UdpSocket, port: u16, count: u16) -> u32 {
+    for number in 0..count {
+        let text = [&b"terrier"[..], &number.to_be_bytes()].concat();
+        socket.send_to(&text, ("127.0.0.1", port)).unwrap();
+    }
+    let to = std::net::SocketAddr::from(([127, 0, 0, 1], port));
+    spread.of(socket.local_addr().unwrap(), to, 17)
+}
+
+#[test]
+fn rings_share_an_interface_and_a_flow_comes_to_one() {
+    in_namespace("rings_share_an_interface_and_a_flow_comes_to_one", || {
+        let spread = Spread::new(11);
+        let options = LiveOptions {
+            spread: Some(spread),
+            buffer: 1 << 20,
+            patience: Duration::from_millis(5),
+            ..LiveOptions::default()
+        };
+        let mut rings = Live::open_rings("lo", &options, 3).unwrap();
+        let mut expected = [0, 0, 0];
+        for _ in 0..20 {
+            let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+            let ring = send_from(&spread, &socket, 9, 5) % 3;
+            expected[ring as usize] += 5;
+        }
+        assert!(expected.iter().filter(|&&count| count > 0).count() > 1);
+        let came: Vec<usize> = rings
+            .iter_mut()
+            .map(|ring| collect(ring, 100).len())
+            .collect();
+        assert_eq!(came, expected);
+    });
+}
+
+#[test]
+fn of_a_flow_that_is_shed_only_a_count_comes() {
+    in_namespace("of_a_flow_that_is_shed_only_a_count_comes", || {
+        for (interface, filter) in [("lo", None), ("lo", Some("udp")), ("any", None)] {
+            let spread = Spread::new(12);
+            let options = LiveOptions {
+                spread: Some(spread),
+                filter: filter.map(str::to_owned),
+                ..LiveOptions::default()
+            };
+            let mut live = Live::open(interface, &options).unwrap();
+            let numbers = |live: &mut Live| {
+                let mut chunk = Chunk::new();
+                let mut texts = 0;
+                let mut idle = 0;
+                while idle < 3 {
+                    match live.fill(&mut chunk).unwrap() {
+                        Filled::More => {
+                            texts += chunk
+                                .iter()
+                                .filter(|(_, octets)| octets.ends_with(b"terrier\0\x01"))
+                                .count()
+                        }
+                        _ => idle += 1,
+                    }
+                }
+                texts
+            };
+            // Nobody is told that nobody listens.
+            let _listener = UdpSocket::bind("127.0.0.1:4000").unwrap();
+            let heavy = UdpSocket::bind("127.0.0.1:0").unwrap();
+            let other = UdpSocket::bind("127.0.0.1:0").unwrap();
+            let flow = send_from(&spread, &heavy, 4_000, 2);
+            assert!(numbers(&mut live) > 0, "{interface}");
+
+            assert_eq!(live.shed(&[flow, 17]).unwrap(), 2);
+            send_from(&spread, &heavy, 4_000, 2);
+            assert_eq!(numbers(&mut live), 0, "{interface}");
+            let shed = live.shed_so_far();
+            // Two packets, or four where each comes once as it leaves.
+            assert!([2, 4].contains(&shed.packets), "{interface}: {shed:?}");
+            assert!(shed.octets >= shed.packets * (20 + 8 + 9), "{shed:?}");
+            send_from(&spread, &other, 4_000, 2);
+            assert!(numbers(&mut live) > 0, "another flow, {interface}");
+            // What the filter does not take is not taken now either.
+            if filter.is_some() {
+                let _ = std::net::TcpStream::connect("127.0.0.1:4001");
+                let mut chunk = Chunk::new();
+                assert_eq!(live.fill(&mut chunk), Ok(Filled::Idle));
+            }
+
+            live.shed(&[]).unwrap();
+            send_from(&spread, &heavy, 4_000, 2);
+            assert!(numbers(&mut live) > 0, "{interface}");
+            assert_eq!(live.shed_so_far(), shed, "{interface}");
+        }
+    });
+}

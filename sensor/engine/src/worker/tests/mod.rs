@@ -1,6 +1,7 @@
 //! Packets in, facts out: flows, orientation, order, gaps, fragments, limits.
 
 mod batches;
+mod deal;
 mod layers;
 
 use etherparse::PacketBuilder;
