@@ -35,4 +35,6 @@ pub use packet::{LinkType, Packet};
 pub use protocol::protocols;
 pub use survey::Survey;
 pub use terrier_wire::link::Undecoded;
-pub use worker::{Aside, Dealt, END_OF_INPUT, Facts, Limits, Ticked, Wanted, Worker, WorkerConfig};
+pub use worker::{
+    Aside, Dealer, Dealt, END_OF_INPUT, Facts, Limits, Ticked, Wanted, Worker, WorkerConfig,
+};
