@@ -127,7 +127,10 @@ impl fmt::Display for Transport {
 
 impl Serialize for Transport {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        match self.name() {
+            "ip" => serializer.collect_str(self),
+            name => serializer.serialize_str(name),
+        }
     }
 }
 
