@@ -294,6 +294,7 @@ pub struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     /// The next question; none after the last.
+    #[inline]
     pub fn question(&mut self) -> Option<Question<'a>> {
         if self.section != Section::Question {
             return None;
@@ -307,13 +308,16 @@ impl<'a> Walk<'a> {
             return None;
         }
         let name = self.name()?;
-        let qtype = TypeName(self.fixed(Reader::u16_be)?);
+        let qtype = TypeName(u16::from_be_bytes(*self.fixed()?));
         // Name and type are understood even where the message ends within the class.
-        let class = self.fixed(Reader::u16_be).map_or(Class::RESERVED, Class);
+        let class = self
+            .fixed()
+            .map_or(Class::RESERVED, |octets| Class(u16::from_be_bytes(*octets)));
         Some(Question { name, qtype, class })
     }
 
     /// The next record of any section; none after the last. Skips questions that were not read.
+    #[inline]
     pub fn record(&mut self) -> Option<Record<'a>> {
         while self.question().is_some() {}
         if !self.take_one() {
@@ -321,22 +325,22 @@ impl<'a> Walk<'a> {
         }
         let section = self.section;
         let owner = self.name()?;
-        let (rtype, class, raw_ttl, length) = self.fixed(|reader| {
-            Some((
-                reader.u16_be()?,
-                reader.u16_be()?,
-                reader.u32_be()?,
-                reader.u16_be()?,
-            ))
-        })?;
+        let &[t0, t1, c0, c1, l0, l1, l2, l3, n0, n1] = self.fixed()?;
         let at = self.at;
-        let octets = self.fixed(|reader| reader.take(usize::from(length)))?;
+        let Some(octets) = self
+            .octets
+            .get(at..at + usize::from(u16::from_be_bytes([n0, n1])))
+        else {
+            self.ending = Ending::Cut;
+            return None;
+        };
+        self.at += octets.len();
         Some(Record {
             section,
             owner,
-            rtype: TypeName(rtype),
-            class: Class(class),
-            raw_ttl,
+            rtype: TypeName(u16::from_be_bytes([t0, t1])),
+            class: Class(u16::from_be_bytes([c0, c1])),
+            raw_ttl: u32::from_be_bytes([l0, l1, l2, l3]),
             octets,
             message: self.octets,
             at,
@@ -344,6 +348,7 @@ impl<'a> Walk<'a> {
     }
 
     /// The next record of the answer section; none after its last. Skips questions that were not read.
+    #[inline]
     pub fn answer(&mut self) -> Option<Record<'a>> {
         while self.question().is_some() {}
         self.settle();
@@ -360,6 +365,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Counts one entry of the present section, or of the next one that has any; false at the end of the message.
+    #[inline]
     fn take_one(&mut self) -> bool {
         self.settle();
         if self.ending != Ending::UnderWay || self.left == 0 {
@@ -370,6 +376,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Enters the next section that has entries left.
+    #[inline]
     fn settle(&mut self) {
         let [_, answers, authority, additional] = self.counts;
         while self.left == 0 && self.ending == Ending::UnderWay {
@@ -404,14 +411,17 @@ impl<'a> Walk<'a> {
     }
 
     /// Reads what has a fixed length; when it is cut, the walk ends.
-    fn fixed<T>(&mut self, read: impl FnOnce(&mut Reader<'a>) -> Option<T>) -> Option<T> {
-        let mut reader = Reader::new(self.octets.get(self.at..).unwrap_or_default());
-        let value = read(&mut reader);
-        match value {
-            Some(_) => self.at = self.octets.len() - reader.left(),
+    #[inline]
+    fn fixed<const N: usize>(&mut self) -> Option<&'a [u8; N]> {
+        let octets = self
+            .octets
+            .get(self.at..)
+            .and_then(|rest| rest.first_chunk());
+        match octets {
+            Some(_) => self.at += N,
             None => self.ending = Ending::Cut,
         }
-        value
+        octets
     }
 }
 
