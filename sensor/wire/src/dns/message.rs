@@ -202,6 +202,14 @@ pub struct Edns {
     pub flags: u16,
 }
 
+impl Edns {
+    /// The response code whose lower four bits the header has.
+    #[must_use]
+    pub fn rcode(self, low: u16) -> u16 {
+        u16::from(self.extended_rcode) << 4 | low
+    }
+}
+
 /// The parts of a message, in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Section {
@@ -273,7 +281,7 @@ impl<'a> Message<'a> {
         while let (None, Some(record)) = (edns, walk.record()) {
             edns = record.edns();
         }
-        RcodeName(edns.map_or(low, |edns| u16::from(edns.extended_rcode) << 4 | low))
+        RcodeName(edns.map_or(low, |edns| edns.rcode(low)))
     }
 }
 

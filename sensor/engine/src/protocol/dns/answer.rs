@@ -4,7 +4,7 @@ use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
 
 use foldhash::fast::FixedState;
-use terrier_wire::dns::{Data, Message, Name, Record, Section, TypeName};
+use terrier_wire::dns::{Data, Message, Name, RcodeName, Record, Section, TypeName, Walk};
 
 use crate::observation::{DnsAnswer, DnsTransaction};
 
@@ -21,35 +21,92 @@ const MAX_PASSES: usize = 3;
 /// Names of a multicast answer that are handed out.
 const MAX_GROUPS: usize = 64;
 
-/// Adds what the answer section says of a question's name. Where a message answers `several`, each has its own records
-/// only.
-pub(super) fn fill(
+/// Adds what the answer section says in answer to the only question of a message, whose name is this; `walk` stands behind
+/// it. Answers the response code of the message. What is needed of each record is read in one pass: [`of_several`] and
+/// [`Message::rcode`] take one for each question they have.
+pub(super) fn of_one<'a>(
     transaction: &mut DnsTransaction,
-    message: &Message<'_>,
-    name: Name<'_>,
-    several: bool,
-) {
+    message: &Message<'a>,
+    mut walk: Walk<'a>,
+    name: Name<'a>,
+) -> RcodeName {
+    let header = message.header;
+    let [_, count, _, additional] = header.counts;
+    let mut edns = None;
+    if count > 0 {
+        transaction.answers = Vec::with_capacity(room_for(count));
+        let mut chain = Chain::new(name);
+        let mut aliases = Vec::new();
+        let mut strangers = false;
+        for _ in 0..MAX_RECORDS {
+            let Some(record) = walk.answer() else {
+                break;
+            };
+            edns = edns.or_else(|| record.edns());
+            if !record.class.is_registered() {
+                break;
+            }
+            let data = record.data();
+            strangers |= !chain.note(&record, &data);
+            note_record(transaction, &mut aliases, &record, &data, name);
+        }
+        if strangers && !chain.others.is_empty() {
+            chain = Chain::follow(message, name);
+        }
+        transaction.addresses = chain.addresses;
+        tell_aliases(transaction, &aliases);
+    }
+    let low = u16::from(header.rcode());
+    if additional == 0 {
+        return RcodeName(low);
+    }
+    while let (None, Some(record)) = (edns, walk.record()) {
+        edns = record.edns();
+    }
+    RcodeName(edns.map_or(low, |edns| edns.rcode(low)))
+}
+
+/// Adds what the answer section says of one of several questions: the records of its name, and of those it leads to.
+pub(super) fn of_several(transaction: &mut DnsTransaction, message: &Message<'_>, name: Name<'_>) {
     let [_, count, ..] = message.header.counts;
     if count == 0 {
         return;
     }
-    let most = usize::from(count).min(DnsTransaction::MAX_ANSWERS);
-    transaction.answers.reserve_exact(most);
+    transaction.answers = Vec::with_capacity(room_for(count));
     let chain = Chain::follow(message, name);
     let mut aliases = Vec::new();
     for record in records(message) {
-        if several && !chain.leads_to(record.owner) {
-            continue;
-        }
-        let data = record.data();
-        texts(&data, &mut transaction.answers);
-        note_alias(&mut aliases, record.owner, name);
-        if let (TypeName::CNAME | TypeName::DNAME, Data::Name(target)) = (record.rtype, data) {
-            note_alias(&mut aliases, target, name);
+        if chain.leads_to(record.owner) {
+            note_record(transaction, &mut aliases, &record, &record.data(), name);
         }
     }
     transaction.addresses = chain.addresses;
-    transaction.aliases = aliases.iter().map(Name::text).collect();
+    tell_aliases(transaction, &aliases);
+}
+
+fn room_for(count: u16) -> usize {
+    usize::from(count).min(DnsTransaction::MAX_ANSWERS)
+}
+
+/// What a record says, and the names in it that are not the question's.
+fn note_record<'a>(
+    transaction: &mut DnsTransaction,
+    aliases: &mut Vec<Name<'a>>,
+    record: &Record<'a>,
+    data: &Data<'a>,
+    question: Name<'a>,
+) {
+    texts(data, &mut transaction.answers);
+    note_alias(aliases, record.owner, question);
+    if let (TypeName::CNAME | TypeName::DNAME, Data::Name(target)) = (record.rtype, data) {
+        note_alias(aliases, *target, question);
+    }
+}
+
+fn tell_aliases(transaction: &mut DnsTransaction, aliases: &[Name<'_>]) {
+    if !aliases.is_empty() {
+        transaction.aliases = aliases.iter().map(Name::text).collect();
+    }
 }
 
 /// A number that is the same for two answers that say the same of the same question, and not 0. Of 32,000 answers that
@@ -133,26 +190,22 @@ struct Chain<'a> {
 }
 
 impl<'a> Chain<'a> {
-    fn follow(message: &Message<'a>, name: Name<'a>) -> Self {
-        let mut chain = Self {
+    fn new(name: Name<'a>) -> Self {
+        Self {
             name,
             others: Vec::new(),
             addresses: Vec::new(),
-        };
+        }
+    }
+
+    fn follow(message: &Message<'a>, name: Name<'a>) -> Self {
+        let mut chain = Self::new(name);
         for _ in 0..MAX_PASSES {
             let known = chain.others.len();
             let mut strangers = false;
             chain.addresses.clear();
             for record in records(message) {
-                match record.rtype {
-                    TypeName::CNAME | TypeName::A | TypeName::AAAA
-                        if chain.leads_to(record.owner) =>
-                    {
-                        chain.take(&record);
-                    }
-                    TypeName::CNAME | TypeName::A | TypeName::AAAA => strangers = true,
-                    _ => {}
-                }
+                strangers |= !chain.note(&record, &record.data());
             }
             // Only a link that was found after a record it leads to calls for another pass.
             if !strangers || chain.others.len() == known {
@@ -167,8 +220,15 @@ impl<'a> Chain<'a> {
         self.name == owner || self.others.iter().rev().any(|other| *other == owner)
     }
 
-    fn take(&mut self, record: &Record<'a>) {
-        match record.data() {
+    /// Goes on with what a record says; false where it is one of a name that the chain has not led to.
+    fn note(&mut self, record: &Record<'_>, data: &Data<'a>) -> bool {
+        if !matches!(record.rtype, TypeName::CNAME | TypeName::A | TypeName::AAAA) {
+            return true;
+        }
+        if !self.leads_to(record.owner) {
+            return false;
+        }
+        match *data {
             // With the first one, the question's.
             Data::Name(target) if self.others.len() + 1 < MAX_CHAIN && !self.leads_to(target) => {
                 self.others.push(target);
@@ -178,6 +238,7 @@ impl<'a> Chain<'a> {
             }
             _ => {}
         }
+        true
     }
 }
 
