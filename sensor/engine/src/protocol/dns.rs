@@ -146,6 +146,11 @@ impl super::Session for Session {
         self.exchange.resume(kept);
     }
 
+    fn renew(&mut self) -> bool {
+        self.exchange = Exchange::default();
+        self.framing.is_none()
+    }
+
     fn end(&mut self, emit: &mut Emit<'_>) {
         self.exchange.end(emit);
     }
@@ -315,6 +320,7 @@ impl Exchange {
         emit.fact_of(frames, Fact::Dns(transaction));
     }
 
+    #[inline]
     fn forget_old(&mut self, emit: &mut Emit<'_>) {
         while let Some(old) = self.pending.take_old(emit.at_ns()) {
             unanswered(&old, emit);
@@ -331,9 +337,10 @@ impl Exchange {
 /// The questions of a message, up to the first that makes no sense: past damage the rest is not to be trusted.
 fn questions<'a>(message: &Message<'a>) -> impl Iterator<Item = Question<'a>> + use<'a> {
     let mut walk = message.walk();
+    let [count, ..] = message.header.counts;
     std::iter::from_fn(move || walk.question())
         .take_while(Question::is_plausible)
-        .take(Exchange::MAX_QUESTIONS)
+        .take(Exchange::MAX_QUESTIONS.min(count.into()))
 }
 
 fn unanswered(entry: &pending::Entry, emit: &mut Emit<'_>) {

@@ -327,7 +327,7 @@ impl<'a> Walk<'a> {
     /// The next record of any section; none after the last. Skips questions that were not read.
     #[inline]
     pub fn record(&mut self) -> Option<Record<'a>> {
-        while self.question().is_some() {}
+        self.pass_questions();
         if !self.take_one() {
             return None;
         }
@@ -358,12 +358,19 @@ impl<'a> Walk<'a> {
     /// The next record of the answer section; none after its last. Skips questions that were not read.
     #[inline]
     pub fn answer(&mut self) -> Option<Record<'a>> {
-        while self.question().is_some() {}
+        self.pass_questions();
         self.settle();
         if self.section != Section::Answer {
             return None;
         }
         self.record()
+    }
+
+    #[inline]
+    fn pass_questions(&mut self) {
+        if self.section == Section::Question {
+            while self.question().is_some() {}
+        }
     }
 
     /// How the walk ended, if it has.

@@ -184,7 +184,6 @@ impl<'a> Name<'a> {
         self.in_one_piece.then_some(whole)
     }
 
-    #[cold]
     fn put_together(&self) -> Vec<u8> {
         let mut wire = Vec::with_capacity(self.wire_len());
         for label in self.labels() {
@@ -194,6 +193,20 @@ impl<'a> Name<'a> {
         }
         wire.push(0);
         wire
+    }
+
+    /// The uncompressed form, written to the start of `room`.
+    fn put_into<'r>(&self, room: &'r mut [u8; Name::<'static>::MAX]) -> Option<&'r [u8]> {
+        let room = room.get_mut(..self.wire_len())?;
+        let mut at = 0;
+        for label in self.labels() {
+            *room.get_mut(at)? = u8::try_from(label.len()).ok()?;
+            at += 1;
+            room.get_mut(at..at + label.len())?.copy_from_slice(label);
+            at += label.len();
+        }
+        *room.get_mut(at)? = 0;
+        Some(room)
     }
 
     /// Octets of the uncompressed form.
@@ -238,11 +251,18 @@ impl<'a> Name<'a> {
         })
     }
 
-    /// The text of a name that stands in one piece and has nothing to escape, as nearly all names: copied at once, then
-    /// with dots in place of the lengths.
+    /// The text of a name that has nothing to escape, as nearly all names: copied at once, then with dots in place of the
+    /// lengths.
     fn plain_text(&self) -> Option<String> {
-        let (_, shown) = self.piece()?.split_last()?;
-        let (&first, labels) = shown.split_first()?;
+        let mut room;
+        let wire = match self.piece() {
+            Some(piece) => piece,
+            None => {
+                room = [0; Name::<'static>::MAX];
+                self.put_into(&mut room)?
+            }
+        };
+        let (&first, labels) = wire.split_last()?.1.split_first()?;
         let mut text = labels.to_vec();
         let mut at = usize::from(first);
         let mut dots = 0;
@@ -272,14 +292,17 @@ impl<'a> Name<'a> {
 }
 
 impl PartialEq for Name<'_> {
+    #[inline]
     fn eq(&self, other: &Self) -> bool {
         // Most records belong to the name that the message began with.
-        if std::ptr::eq(self.message, other.message) && self.at == other.at {
-            return true;
-        }
-        if self.length != other.length {
-            return false;
-        }
+        self.at == other.at && std::ptr::eq(self.message, other.message)
+            || self.length == other.length && self.is_alike(other)
+    }
+}
+
+impl Name<'_> {
+    /// Of a name of the same length.
+    fn is_alike(&self, other: &Self) -> bool {
         match (self.piece(), other.piece()) {
             // A length is no letter, so it is compared as it is.
             (Some(one), Some(other)) => one == other || one.eq_ignore_ascii_case(other),

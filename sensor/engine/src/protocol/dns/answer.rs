@@ -21,9 +21,8 @@ const MAX_PASSES: usize = 3;
 /// Names of a multicast answer that are handed out.
 const MAX_GROUPS: usize = 64;
 
-/// Adds what the answer section says in answer to the only question of a message, whose name is this; `walk` stands behind
-/// it. Answers the response code of the message. What is needed of each record is read in one pass: [`of_several`] and
-/// [`Message::rcode`] take one for each question they have.
+/// Adds what the answer section says of the only question of a message, whose name is this; `walk` stands behind it. Answers
+/// the response code of the message. All this takes one pass over the records.
 pub(super) fn of_one<'a>(
     transaction: &mut DnsTransaction,
     message: &Message<'a>,
@@ -35,7 +34,7 @@ pub(super) fn of_one<'a>(
     let mut edns = None;
     if count > 0 {
         transaction.answers = Vec::with_capacity(room_for(count));
-        let mut chain = Chain::new(name);
+        let mut chain = Chain::new(name, count);
         let mut aliases = Vec::new();
         let mut strangers = false;
         for _ in 0..MAX_RECORDS {
@@ -105,7 +104,9 @@ fn note_record<'a>(
 
 fn tell_aliases(transaction: &mut DnsTransaction, aliases: &[Name<'_>]) {
     if !aliases.is_empty() {
-        transaction.aliases = aliases.iter().map(Name::text).collect();
+        transaction.aliases = Vec::with_capacity(aliases.len());
+        let texts = aliases.iter().map(Name::text);
+        transaction.aliases.extend(texts);
     }
 }
 
@@ -187,19 +188,23 @@ struct Chain<'a> {
     name: Name<'a>,
     others: Vec<Name<'a>>,
     addresses: Vec<(IpAddr, u32)>,
+    /// So many addresses are made room for once there is one.
+    room: usize,
 }
 
 impl<'a> Chain<'a> {
-    fn new(name: Name<'a>) -> Self {
+    fn new(name: Name<'a>, count: u16) -> Self {
         Self {
             name,
             others: Vec::new(),
             addresses: Vec::new(),
+            room: room_for(count),
         }
     }
 
     fn follow(message: &Message<'a>, name: Name<'a>) -> Self {
-        let mut chain = Self::new(name);
+        let [_, count, ..] = message.header.counts;
+        let mut chain = Self::new(name, count);
         for _ in 0..MAX_PASSES {
             let known = chain.others.len();
             let mut strangers = false;
@@ -234,6 +239,9 @@ impl<'a> Chain<'a> {
                 self.others.push(target);
             }
             Data::Address(address) if self.addresses.len() < MAX_ADDRESSES => {
+                if self.addresses.is_empty() {
+                    self.addresses.reserve_exact(self.room);
+                }
                 self.addresses.push((address, record.ttl()));
             }
             _ => {}
@@ -270,5 +278,118 @@ fn texts(data: &Data<'_>, answers: &mut Vec<DnsAnswer>) {
                 .for_each(|hint| push(DnsAnswer::Address(hint)));
         }
         Data::Other => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use terrier_wire::Step;
+    use terrier_wire::dns::message;
+
+    use super::*;
+    use crate::observation::{DnsTransport, DnsType, NameService, Side};
+
+    /// What [`of_one`] does, by a pass for each thing that is asked.
+    fn by_several_passes<'a>(
+        transaction: &mut DnsTransaction,
+        message: &Message<'a>,
+        name: Name<'a>,
+    ) -> RcodeName {
+        let chain = Chain::follow(message, name);
+        let mut aliases = Vec::new();
+        for record in records(message) {
+            texts(&record.data(), &mut transaction.answers);
+        }
+        for record in records(message) {
+            note_alias(&mut aliases, record.owner, name);
+            if matches!(record.rtype, TypeName::CNAME | TypeName::DNAME)
+                && let Data::Name(target) = record.data()
+            {
+                note_alias(&mut aliases, target, name);
+            }
+        }
+        transaction.addresses = chain.addresses;
+        transaction.aliases = aliases.iter().map(Name::text).collect();
+        message.rcode()
+    }
+
+    fn empty() -> DnsTransaction {
+        DnsTransaction {
+            query: String::new(),
+            qtype: DnsType(1),
+            rcode: None,
+            answers: Vec::new(),
+            transport: DnsTransport::Udp,
+            client: Side::Originator,
+            service: NameService::Dns,
+            addresses: Vec::new(),
+            aliases: Vec::new(),
+        }
+    }
+
+    const NAMES: [&[u8]; 7] = [
+        b"\xc0\x0c",
+        b"\x01a\x01b\x00",
+        b"\x01A\x01B\x00",
+        b"\x01c\xc0\x0e",
+        b"\x01d\x00",
+        b"\x01e\xc0\x0c",
+        b"\x00",
+    ];
+
+    proptest! {
+        #[test]
+        fn one_pass_reads_what_several_do(
+            flags: u16,
+            counts in (0_u16..14, 0_u16..3, 0_u16..3),
+            records in prop::collection::vec(
+                (
+                    prop::sample::select(NAMES.to_vec()),
+                    prop::sample::select(vec![1_u16, 1, 5, 5, 5, 28, 39, 41, 16, 65]),
+                    prop::sample::select(vec![1_u16, 1, 1, 1, 1, 1, 1, 0x8001, 7]),
+                    prop::sample::select(NAMES.to_vec()),
+                    0_u8..16,
+                ),
+                0..16,
+            ),
+            cut in 0_usize..400,
+        ) {
+            let (answers, authority, additional) = counts;
+            let mut octets = Vec::new();
+            for word in [7, flags, 1, answers, authority, additional] {
+                octets.extend_from_slice(&word.to_be_bytes());
+            }
+            octets.extend_from_slice(b"\x01a\x01b\x00\x00\x01\x00\x01");
+            for (owner, rtype, class, target, number) in records {
+                let address = [198, 51, 100, number];
+                let data = match rtype {
+                    1 => &address[..],
+                    28 => &[number; 16],
+                    16 => b"\x03any",
+                    65 => b"\x00\x01\x00\x00\x04\x00\x04\xc0\x00\x02\x01",
+                    41 => b"",
+                    _ => target,
+                };
+                octets.extend_from_slice(owner);
+                octets.extend_from_slice(&rtype.to_be_bytes());
+                octets.extend_from_slice(&class.to_be_bytes());
+                octets.extend_from_slice(&[number, 0, 0, 60, 0, data.len() as u8]);
+                octets.extend_from_slice(data);
+            }
+            // Half of them are whole.
+            octets.truncate(if cut < 200 { octets.len() } else { cut - 190 });
+            let Step::Done(message, _) = message(&octets) else {
+                return Ok(());
+            };
+            let mut walk = message.walk();
+            let Some(question) = walk.question() else {
+                return Ok(());
+            };
+            let (mut one, mut several) = (empty(), empty());
+            let rcode = of_one(&mut one, &message, walk, question.name);
+            prop_assert_eq!(rcode, by_several_passes(&mut several, &message, question.name));
+            prop_assert_eq!(one, several);
+        }
     }
 }

@@ -166,12 +166,13 @@ impl Pending {
     }
 
     /// Takes out one whose answer is not waited for any more.
+    #[inline]
     pub(super) fn take_old(&mut self, now_ns: i64) -> Option<Entry> {
         let oldest = self.only.as_ref().or_else(|| self.several.front())?;
-        let waited = now_ns.saturating_sub(oldest.asked_ns);
-        (waited > Self::PATIENCE_NS)
-            .then(|| self.only.take().or_else(|| self.several.pop_front()))
-            .flatten()
+        if now_ns.saturating_sub(oldest.asked_ns) <= Self::PATIENCE_NS {
+            return None;
+        }
+        self.only.take().or_else(|| self.several.pop_front())
     }
 
     /// Takes out all, the oldest first.
