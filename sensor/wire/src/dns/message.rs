@@ -1,5 +1,7 @@
 //! A message: header, and a walk over its questions and records (RFC 1035, section 4).
 
+use std::net::IpAddr;
+
 use super::name::{Name, NameFault};
 use super::registry::{Class, RcodeName, TypeName};
 use crate::{Reader, Step};
@@ -173,7 +175,7 @@ impl Record<'_> {
     /// Time to live in seconds. With the highest bit set it is 0 (RFC 2181, section 8).
     #[must_use]
     pub fn ttl(&self) -> u32 {
-        i32::try_from(self.raw_ttl).map_or(0, |_| self.raw_ttl)
+        ttl_of(self.raw_ttl)
     }
 
     /// What an OPT record says; none of other types.
@@ -187,6 +189,11 @@ impl Record<'_> {
             flags: u16::from_be_bytes([high, low]),
         })
     }
+}
+
+/// Time to live in seconds. With the highest bit set it is 0 (RFC 2181, section 8).
+fn ttl_of(raw: u32) -> u32 {
+    i32::try_from(raw).map_or(0, |_| raw)
 }
 
 /// The header of EDNS (RFC 6891, section 6.1.3).
@@ -358,12 +365,43 @@ impl<'a> Walk<'a> {
     /// The next record of the answer section; none after its last. Skips questions that were not read.
     #[inline]
     pub fn answer(&mut self) -> Option<Record<'a>> {
-        self.pass_questions();
-        self.settle();
+        self.enter_answers();
         if self.section != Section::Answer {
             return None;
         }
         self.record()
+    }
+
+    /// Goes on to the answer section, where there is one. Skips questions that were not read.
+    #[inline]
+    pub fn enter_answers(&mut self) {
+        self.pass_questions();
+        self.settle();
+    }
+
+    /// The next record of the answer section, where it is an address of `name` in the form that nearly all have: its owner a
+    /// pointer to that name, its class that of the internet. With its time to live in seconds. None where it is any other, which
+    /// is not taken.
+    #[inline]
+    pub fn plain_address(&mut self, name: &Name<'a>) -> Option<(IpAddr, u32)> {
+        if self.section != Section::Answer || self.left == 0 || self.ending != Ending::UnderWay {
+            return None;
+        }
+        let (head, data) = self.octets.get(self.at..)?.split_first_chunk()?;
+        let &[p0, p1, t0, t1, c0, c1, l0, l1, l2, l3, n0, n1] = head;
+        let target = usize::from(u16::from_be_bytes([p0 ^ 0xc0, p1]));
+        if p0 & 0xc0 != 0xc0 || [c0, c1] != [0, 1] || !name.is_led_to(self.octets, self.at, target)
+        {
+            return None;
+        }
+        let address = match [t0, t1, n0, n1] {
+            [0, 1, 0, 4] => IpAddr::from(*data.first_chunk::<4>()?),
+            [0, 28, 0, 16] => IpAddr::from(*data.first_chunk::<16>()?),
+            _ => return None,
+        };
+        self.at += head.len() + usize::from(n1);
+        self.left -= 1;
+        Some((address, ttl_of(u32::from_be_bytes([l0, l1, l2, l3]))))
     }
 
     #[inline]

@@ -16,8 +16,8 @@ pub struct Name<'a> {
     at: usize,
     /// Octets of its uncompressed form, the root's included: 255 at most.
     length: u8,
-    /// No pointer stands in it: from its first label on, its uncompressed form is what stands there.
-    in_one_piece: bool,
+    /// Pointers behind its first label. Where there is none, its uncompressed form is what stands there.
+    pointers: u8,
 }
 
 /// Why octets are no name.
@@ -95,7 +95,7 @@ impl<'a> Name<'a> {
             message,
             at: first,
             length: u8::try_from(next - first).ok()?,
-            in_one_piece: true,
+            pointers: 0,
         };
         Some((name, if pointed { at + 2 } else { next }))
     }
@@ -108,7 +108,7 @@ impl<'a> Name<'a> {
         let mut first = None;
         let mut behind = None;
         let mut pointers = 0;
-        let mut in_one_piece = true;
+        let mut behind_first = 0;
         loop {
             let kind = *message.get(at).ok_or(NameFault::Cut)?;
             match kind & 0xc0 {
@@ -130,7 +130,7 @@ impl<'a> Name<'a> {
                             at: first.unwrap_or(at),
                             // At most 255, as checked.
                             length: u8::try_from(length).unwrap_or(u8::MAX),
-                            in_one_piece,
+                            pointers: behind_first,
                         };
                         return Ok((name, behind.unwrap_or(at)));
                     }
@@ -143,7 +143,7 @@ impl<'a> Name<'a> {
                         return Err(NameFault::BadPointer);
                     }
                     behind = behind.or(Some(at + 2));
-                    in_one_piece &= first.is_none();
+                    behind_first += u8::from(first.is_some());
                     start = target;
                     at = target;
                 }
@@ -181,7 +181,17 @@ impl<'a> Name<'a> {
     #[inline]
     fn piece(&self) -> Option<&'a [u8]> {
         let whole = self.message.get(self.at..self.at + self.wire_len())?;
-        self.in_one_piece.then_some(whole)
+        (self.pointers == 0).then_some(whole)
+    }
+
+    /// Whether a pointer of `message` to this place is this name again: it leads to its first label, and the name would be
+    /// read with it.
+    #[inline]
+    pub(super) fn is_led_to(&self, message: &[u8], from: usize, target: usize) -> bool {
+        self.at == target
+            && target < from
+            && std::ptr::eq(self.message, message)
+            && u32::from(self.pointers) < Self::MAX_POINTERS
     }
 
     fn put_together(&self) -> Vec<u8> {
@@ -513,7 +523,7 @@ mod tests {
             let slow = Name::read_any(&message, at);
             let read = Name::read(&message, at);
             let shown = |read: Result<(Name<'_>, usize), NameFault>| read.map(|(name, behind)| {
-                (name.at, name.length, name.in_one_piece, behind)
+                (name.at, name.length, name.pointers, behind)
             });
             prop_assert_eq!(shown(read), shown(slow));
             if let Ok((name, _)) = read {

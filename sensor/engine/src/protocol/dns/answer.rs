@@ -37,7 +37,16 @@ pub(super) fn of_one<'a>(
         let mut chain = Chain::new(name, count);
         let mut aliases = Vec::new();
         let mut strangers = false;
+        walk.enter_answers();
         for _ in 0..MAX_RECORDS {
+            // An address of the name that the chain has come to: that name is the question's, or was noted with the link.
+            if let Some((address, ttl)) = walk.plain_address(chain.last()) {
+                if transaction.answers.len() < DnsTransaction::MAX_ANSWERS {
+                    transaction.answers.push(DnsAnswer::Address(address));
+                }
+                chain.note_address(address, ttl);
+                continue;
+            }
             let Some(record) = walk.answer() else {
                 break;
             };
@@ -116,7 +125,13 @@ pub(super) fn fingerprint(id: u16, transaction: &DnsTransaction) -> u16 {
     let mut hasher = std::hash::BuildHasher::build_hasher(&FixedState::default());
     (id, transaction.client, transaction.qtype, transaction.rcode).hash(&mut hasher);
     transaction.query.hash(&mut hasher);
-    transaction.answers.hash(&mut hasher);
+    for answer in &transaction.answers {
+        match answer {
+            DnsAnswer::Address(IpAddr::V4(address)) => hasher.write_u32(address.to_bits()),
+            DnsAnswer::Address(IpAddr::V6(address)) => hasher.write_u128(address.to_bits()),
+            DnsAnswer::Text(text) => text.hash(&mut hasher),
+        }
+    }
     (hasher.finish() >> 48).max(1) as u16
 }
 
@@ -238,15 +253,25 @@ impl<'a> Chain<'a> {
             Data::Name(target) if self.others.len() + 1 < MAX_CHAIN && !self.leads_to(target) => {
                 self.others.push(target);
             }
-            Data::Address(address) if self.addresses.len() < MAX_ADDRESSES => {
-                if self.addresses.is_empty() {
-                    self.addresses.reserve_exact(self.room);
-                }
-                self.addresses.push((address, record.ttl()));
-            }
+            Data::Address(address) => self.note_address(address, record.ttl()),
             _ => {}
         }
         true
+    }
+
+    #[inline]
+    fn note_address(&mut self, address: IpAddr, ttl: u32) {
+        if self.addresses.len() < MAX_ADDRESSES {
+            if self.addresses.is_empty() {
+                self.addresses.reserve_exact(self.room);
+            }
+            self.addresses.push((address, ttl));
+        }
+    }
+
+    /// The name that it has come to: the one that has the addresses.
+    fn last(&self) -> &Name<'a> {
+        self.others.last().unwrap_or(&self.name)
     }
 }
 
