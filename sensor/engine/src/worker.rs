@@ -374,11 +374,11 @@ impl Worker {
             next[other.index()] = payload.ack;
         }
         let conversation = Conversation::over_tcp(self.table.identity(at), before, next);
-        self.watch(at, conversation);
+        self.watch(at, Box::new(conversation));
         true
     }
 
-    fn watch(&mut self, at: u32, conversation: Conversation) {
+    fn watch(&mut self, at: u32, conversation: Box<Conversation>) {
         let place = self.conversations.insert(conversation);
         let flow = self.table.get(at);
         flow.aside = place;
@@ -426,7 +426,7 @@ impl Worker {
             (Phase::Watched, _) => {}
             (Phase::Resting, Some(service)) => {
                 let conversation = Conversation::resumed(self.table.identity(at), service, aside);
-                self.watch(at, conversation);
+                self.watch(at, Box::new(conversation));
             }
             _ => {
                 let mut search = match phase {
@@ -442,7 +442,8 @@ impl Worker {
                 let flow = self.table.get(at);
                 match found {
                     Ok(known) => {
-                        let conversation = Conversation::over_datagrams(identity, before, known);
+                        let conversation =
+                            self.conversations.over_datagrams(identity, before, known);
                         self.watch(at, conversation);
                     }
                     Err(Found::GivenUp) => {
@@ -505,8 +506,12 @@ impl Worker {
                 None => return,
             },
         };
-        self.conversations.remove(place);
         (flow.phase, flow.aside) = (phase, aside);
+        if phase == Phase::Resting {
+            self.conversations.rest(place);
+        } else {
+            self.conversations.remove(place);
+        }
     }
 
     fn end_flow(

@@ -260,6 +260,11 @@ pub(crate) trait Session: Send {
 
     /// A session of the same flow rested and left this behind.
     fn resume(&mut self, _kept: u32) {}
+
+    /// Begins again, for another flow, in the memory that it has. False where it cannot: another session is made.
+    fn renew(&mut self) -> bool {
+        false
+    }
 }
 
 /// How a session goes on.

@@ -1,17 +1,22 @@
 //! The conversations of the watched flows, and what they hold together.
 
+use std::num::NonZeroU8;
+
 use terrier_wire::Side;
 
 use super::Facts;
 use crate::conversation::{Conversation, Left};
+use crate::observation::FlowRef;
 use crate::packet::Packet;
-use crate::protocol::{Emit, Outcome};
+use crate::protocol::{DatagramSearch, Emit, Outcome};
 
 /// The conversations of the watched flows, by place.
 #[derive(Default)]
 pub(super) struct Conversations {
     places: Vec<Option<Box<Conversation>>>,
     free: Vec<u32>,
+    /// Some that rested: the next ones begin in their memory. Most questions are answered before the next one comes.
+    rested: Vec<Box<Conversation>>,
     /// Octets that all of them hold.
     pub(super) buffered: usize,
     most_buffered: usize,
@@ -19,6 +24,9 @@ pub(super) struct Conversations {
 }
 
 impl Conversations {
+    /// Kept of those that rested: the latest are in the processor's caches, and more are not wanted at a time.
+    const MOST_RESTED: usize = 32;
+
     /// None yet; all together may hold `most_buffered` octets. `fingerprints`: whether they are made.
     pub(super) fn new(most_buffered: usize, fingerprints: bool) -> Self {
         Self {
@@ -28,8 +36,24 @@ impl Conversations {
         }
     }
 
-    pub(super) fn insert(&mut self, conversation: Conversation) -> u32 {
-        let conversation = Some(Box::new(conversation));
+    /// A conversation over datagrams, as [`Conversation::over_datagrams`] makes it.
+    pub(super) fn over_datagrams(
+        &mut self,
+        flow: FlowRef,
+        search: DatagramSearch,
+        known: NonZeroU8,
+    ) -> Box<Conversation> {
+        match self.rested.pop() {
+            Some(mut rested) => {
+                rested.begin_again(flow, search, known);
+                rested
+            }
+            None => Box::new(Conversation::over_datagrams(flow, search, known)),
+        }
+    }
+
+    pub(super) fn insert(&mut self, conversation: Box<Conversation>) -> u32 {
+        let conversation = Some(conversation);
         match self.free.pop() {
             Some(place) => {
                 self.places[place as usize] = conversation;
@@ -56,6 +80,15 @@ impl Conversations {
         self.buffered = self.buffered.saturating_sub(conversation.accounted);
         self.free.push(place);
         Some(conversation)
+    }
+
+    /// A conversation rests: what is left of it was asked for.
+    pub(super) fn rest(&mut self, place: u32) {
+        if let Some(conversation) = self.remove(place)
+            && self.rested.len() < Self::MOST_RESTED
+        {
+            self.rested.push(conversation);
+        }
     }
 
     /// Runs a conversation with one packet, and keeps account of what it holds.

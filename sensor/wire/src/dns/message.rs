@@ -1,5 +1,7 @@
 //! A message: header, and a walk over its questions and records (RFC 1035, section 4).
 
+use std::net::IpAddr;
+
 use super::name::{Name, NameFault};
 use super::registry::{Class, RcodeName, TypeName};
 use crate::{Reader, Step};
@@ -173,7 +175,7 @@ impl Record<'_> {
     /// Time to live in seconds. With the highest bit set it is 0 (RFC 2181, section 8).
     #[must_use]
     pub fn ttl(&self) -> u32 {
-        i32::try_from(self.raw_ttl).map_or(0, |_| self.raw_ttl)
+        ttl_of(self.raw_ttl)
     }
 
     /// What an OPT record says; none of other types.
@@ -189,6 +191,11 @@ impl Record<'_> {
     }
 }
 
+/// Time to live in seconds. With the highest bit set it is 0 (RFC 2181, section 8).
+fn ttl_of(raw: u32) -> u32 {
+    i32::try_from(raw).map_or(0, |_| raw)
+}
+
 /// The header of EDNS (RFC 6891, section 6.1.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Edns {
@@ -200,6 +207,14 @@ pub struct Edns {
     pub version: u8,
     /// The highest bit is DO: DNSSEC is understood.
     pub flags: u16,
+}
+
+impl Edns {
+    /// The response code whose lower four bits the header has.
+    #[must_use]
+    pub fn rcode(self, low: u16) -> u16 {
+        u16::from(self.extended_rcode) << 4 | low
+    }
 }
 
 /// The parts of a message, in their order.
@@ -273,7 +288,7 @@ impl<'a> Message<'a> {
         while let (None, Some(record)) = (edns, walk.record()) {
             edns = record.edns();
         }
-        RcodeName(edns.map_or(low, |edns| u16::from(edns.extended_rcode) << 4 | low))
+        RcodeName(edns.map_or(low, |edns| edns.rcode(low)))
     }
 }
 
@@ -294,6 +309,7 @@ pub struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     /// The next question; none after the last.
+    #[inline]
     pub fn question(&mut self) -> Option<Question<'a>> {
         if self.section != Section::Question {
             return None;
@@ -307,36 +323,39 @@ impl<'a> Walk<'a> {
             return None;
         }
         let name = self.name()?;
-        let qtype = TypeName(self.fixed(Reader::u16_be)?);
+        let qtype = TypeName(u16::from_be_bytes(*self.fixed()?));
         // Name and type are understood even where the message ends within the class.
-        let class = self.fixed(Reader::u16_be).map_or(Class::RESERVED, Class);
+        let class = self
+            .fixed()
+            .map_or(Class::RESERVED, |octets| Class(u16::from_be_bytes(*octets)));
         Some(Question { name, qtype, class })
     }
 
     /// The next record of any section; none after the last. Skips questions that were not read.
+    #[inline]
     pub fn record(&mut self) -> Option<Record<'a>> {
-        while self.question().is_some() {}
+        self.pass_questions();
         if !self.take_one() {
             return None;
         }
         let section = self.section;
         let owner = self.name()?;
-        let (rtype, class, raw_ttl, length) = self.fixed(|reader| {
-            Some((
-                reader.u16_be()?,
-                reader.u16_be()?,
-                reader.u32_be()?,
-                reader.u16_be()?,
-            ))
-        })?;
+        let &[t0, t1, c0, c1, l0, l1, l2, l3, n0, n1] = self.fixed()?;
         let at = self.at;
-        let octets = self.fixed(|reader| reader.take(usize::from(length)))?;
+        let Some(octets) = self
+            .octets
+            .get(at..at + usize::from(u16::from_be_bytes([n0, n1])))
+        else {
+            self.ending = Ending::Cut;
+            return None;
+        };
+        self.at += octets.len();
         Some(Record {
             section,
             owner,
-            rtype: TypeName(rtype),
-            class: Class(class),
-            raw_ttl,
+            rtype: TypeName(u16::from_be_bytes([t0, t1])),
+            class: Class(u16::from_be_bytes([c0, c1])),
+            raw_ttl: u32::from_be_bytes([l0, l1, l2, l3]),
             octets,
             message: self.octets,
             at,
@@ -344,13 +363,52 @@ impl<'a> Walk<'a> {
     }
 
     /// The next record of the answer section; none after its last. Skips questions that were not read.
+    #[inline]
     pub fn answer(&mut self) -> Option<Record<'a>> {
-        while self.question().is_some() {}
-        self.settle();
+        self.enter_answers();
         if self.section != Section::Answer {
             return None;
         }
         self.record()
+    }
+
+    /// Goes on to the answer section, where there is one. Skips questions that were not read.
+    #[inline]
+    pub fn enter_answers(&mut self) {
+        self.pass_questions();
+        self.settle();
+    }
+
+    /// The next record of the answer section, where it is an address of `name` in the form that nearly all have: its owner a
+    /// pointer to that name, its class that of the internet. With its time to live in seconds. None where it is any other, which
+    /// is not taken.
+    #[inline]
+    pub fn plain_address(&mut self, name: &Name<'a>) -> Option<(IpAddr, u32)> {
+        if self.section != Section::Answer || self.left == 0 || self.ending != Ending::UnderWay {
+            return None;
+        }
+        let (head, data) = self.octets.get(self.at..)?.split_first_chunk()?;
+        let &[p0, p1, t0, t1, c0, c1, l0, l1, l2, l3, n0, n1] = head;
+        let target = usize::from(u16::from_be_bytes([p0 ^ 0xc0, p1]));
+        if p0 & 0xc0 != 0xc0 || [c0, c1] != [0, 1] || !name.is_led_to(self.octets, self.at, target)
+        {
+            return None;
+        }
+        let address = match [t0, t1, n0, n1] {
+            [0, 1, 0, 4] => IpAddr::from(*data.first_chunk::<4>()?),
+            [0, 28, 0, 16] => IpAddr::from(*data.first_chunk::<16>()?),
+            _ => return None,
+        };
+        self.at += head.len() + usize::from(n1);
+        self.left -= 1;
+        Some((address, ttl_of(u32::from_be_bytes([l0, l1, l2, l3]))))
+    }
+
+    #[inline]
+    fn pass_questions(&mut self) {
+        if self.section == Section::Question {
+            while self.question().is_some() {}
+        }
     }
 
     /// How the walk ended, if it has.
@@ -360,6 +418,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Counts one entry of the present section, or of the next one that has any; false at the end of the message.
+    #[inline]
     fn take_one(&mut self) -> bool {
         self.settle();
         if self.ending != Ending::UnderWay || self.left == 0 {
@@ -370,6 +429,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Enters the next section that has entries left.
+    #[inline]
     fn settle(&mut self) {
         let [_, answers, authority, additional] = self.counts;
         while self.left == 0 && self.ending == Ending::UnderWay {
@@ -404,14 +464,17 @@ impl<'a> Walk<'a> {
     }
 
     /// Reads what has a fixed length; when it is cut, the walk ends.
-    fn fixed<T>(&mut self, read: impl FnOnce(&mut Reader<'a>) -> Option<T>) -> Option<T> {
-        let mut reader = Reader::new(self.octets.get(self.at..).unwrap_or_default());
-        let value = read(&mut reader);
-        match value {
-            Some(_) => self.at = self.octets.len() - reader.left(),
+    #[inline]
+    fn fixed<const N: usize>(&mut self) -> Option<&'a [u8; N]> {
+        let octets = self
+            .octets
+            .get(self.at..)
+            .and_then(|rest| rest.first_chunk());
+        match octets {
+            Some(_) => self.at += N,
             None => self.ending = Ending::Cut,
         }
-        value
+        octets
     }
 }
 
