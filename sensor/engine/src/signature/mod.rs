@@ -3,7 +3,8 @@
 //! *In*: TOML files, one per tool, built into the binary or from a folder of the operator. *Out*: [`Signatures`], which
 //! answers whose name, first octets, HTTP request, certificate or ALPN something is. *By*: `signatures/README.md`.
 //!
-//! A host name is looked up with one hash probe per label border, whatever the number of entries. Of all entries that
+//! A host name is looked up with one hash probe per label border, whatever the number of entries; most end in labels that
+//! no entry has, and are done with before. Of all entries that
 //! cover a name the one wins that spells out most of it: `update.ngrok-agent.com` is a download although the rest of
 //! `ngrok-agent.com` is the agent's.
 //!
@@ -11,6 +12,7 @@
 //!
 //! *Fails* at a file that is not as the README says, with path, line and column; a set is taken whole or not at all.
 
+mod ends;
 mod error;
 mod file;
 mod matcher;
@@ -22,6 +24,8 @@ pub use tool::{
     Class, Confidence, Direction, Entry, Example, ExampleOf, HttpExample, Kind, Misses, Role,
     SeenIn, Severity, Tests, Tool,
 };
+
+pub(crate) use ends::Ends;
 
 use sha2::{Digest as _, Sha256};
 
@@ -112,6 +116,12 @@ impl Signatures {
     #[must_use]
     pub fn by_octets(&self, octets: &[u8]) -> Option<Hit<'_>> {
         self.hit(self.matcher.by_octets(octets))
+    }
+
+    /// Whether [`Signatures::by_octets`] may know octets of which this is the first one.
+    #[must_use]
+    pub fn may_begin(&self, first: u8) -> bool {
+        self.matcher.may_begin(first)
     }
 
     /// Whose HTTP request this is: by its host (of the `Host` field, of a target in absolute form, of a CONNECT), its

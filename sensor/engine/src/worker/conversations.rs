@@ -2,29 +2,30 @@
 
 use terrier_wire::Side;
 
-use super::Facts;
+use super::{Facts, Wanted};
 use crate::conversation::{Conversation, Left};
 use crate::packet::Packet;
 use crate::protocol::{Emit, Outcome};
 
 /// The conversations of the watched flows, by place.
-#[derive(Default)]
 pub(super) struct Conversations {
     places: Vec<Option<Box<Conversation>>>,
     free: Vec<u32>,
     /// Octets that all of them hold.
     pub(super) buffered: usize,
     most_buffered: usize,
-    fingerprints: bool,
+    wanted: Wanted,
 }
 
 impl Conversations {
-    /// None yet; all together may hold `most_buffered` octets. `fingerprints`: whether they are made.
-    pub(super) fn new(most_buffered: usize, fingerprints: bool) -> Self {
+    /// None yet; all together may hold `most_buffered` octets. `wanted` says what they make.
+    pub(super) fn new(most_buffered: usize, wanted: Wanted) -> Self {
         Self {
+            places: Vec::new(),
+            free: Vec::new(),
+            buffered: 0,
             most_buffered,
-            fingerprints,
-            ..Self::default()
+            wanted,
         }
     }
 
@@ -84,7 +85,8 @@ impl Conversations {
             frame,
             &mut facts.observations,
         );
-        emit.with_fingerprints(self.fingerprints);
+        emit.with_fingerprints(self.wanted.fingerprints);
+        emit.with_openings(&self.wanted.openings);
         let outcome = run(conversation, &mut emit);
         let after = conversation.buffered();
         conversation.accounted = after;
