@@ -1,7 +1,7 @@
 //! How names end: the question that nearly every name answers with no, before anything else is asked of it.
 
-/// Hashes a name from its end on, in lower case: each of its ends is hashed on the way. What is looked for is ours, so that
-/// no hash is needed that withstands an attack.
+/// Hashes a name from its end on, whatever its case: each of its ends is hashed on the way. What is looked for is ours, so
+/// that no hash is needed that withstands an attack.
 #[derive(Clone, Copy)]
 pub(super) struct FromTheEnd(u64);
 
@@ -10,8 +10,8 @@ impl FromTheEnd {
 
     #[inline]
     pub(super) fn octet(&mut self, octet: u8) {
-        let octet = u64::from(octet.to_ascii_lowercase());
-        self.0 = (self.0 ^ octet).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        // Letters of both cases become one; that others do too costs a comparison at worst.
+        self.0 = (self.0 ^ u64::from(octet | 0x20)).wrapping_mul(FACTOR);
     }
 
     /// With the upper bits folded down, which a table looks at.
@@ -30,8 +30,12 @@ impl FromTheEnd {
 /// Names that others may end in, as a set that may hold more than was put in: it says where a name is worth a closer look.
 #[derive(Debug)]
 pub(crate) struct Ends {
-    /// The last label of each, and the last two.
-    short: Bits,
+    /// The last eight octets of each name that has so many.
+    last_eight: Bits,
+    /// The last four of the others.
+    last_four: Bits,
+    /// Whether one is shorter still.
+    shorter: bool,
     /// The names themselves.
     whole: Bits,
     /// Labels of the longest one.
@@ -41,8 +45,10 @@ pub(crate) struct Ends {
 impl Default for Ends {
     fn default() -> Self {
         Self {
-            short: Bits([0; Bits::WORDS]),
-            whole: Bits([0; Bits::WORDS]),
+            last_eight: Bits::NONE,
+            last_four: Bits::NONE,
+            shorter: false,
+            whole: Bits::NONE,
             deepest: 0,
         }
     }
@@ -56,12 +62,12 @@ impl Ends {
         ends
     }
 
-    /// Adds a name in lower case.
     pub(super) fn add(&mut self, name: &str) {
-        let borders = name.rmatch_indices('.').map(|(dot, _)| dot + 1);
-        for start in borders.chain([0]).take(2) {
-            let end = name.get(start..).unwrap_or_default();
-            self.short.add(FromTheEnd::of(end));
+        let octets = name.as_bytes();
+        match (octets.last_chunk(), octets.last_chunk()) {
+            (Some(&eight), _) => self.last_eight.add(of_eight(eight)),
+            (None, Some(&four)) => self.last_four.add(of_four(four)),
+            (None, None) => self.shorter = true,
         }
         self.whole.add(FromTheEnd::of(name));
         self.deepest = self.deepest.max(name.split('.').count());
@@ -70,7 +76,19 @@ impl Ends {
     /// The places in a name where one that was put in may begin, and the hash from there on; the last place first. Case does
     /// not matter.
     #[inline]
-    pub(super) fn each(&self, name: &[u8], mut at: impl FnMut(usize, u64)) {
+    pub(super) fn each(&self, name: &[u8], at: impl FnMut(usize, u64)) {
+        // Nearly every name ends otherwise.
+        let eight = |&octets: &[u8; 8]| self.last_eight.have(of_eight(octets));
+        let four = |&octets: &[u8; 4]| self.last_four.have(of_four(octets));
+        if name.last_chunk().is_some_and(eight)
+            || name.last_chunk().is_some_and(four)
+            || self.shorter
+        {
+            self.each_border(name, at);
+        }
+    }
+
+    fn each_border(&self, name: &[u8], mut at: impl FnMut(usize, u64)) {
         let mut hash = FromTheEnd::NOTHING;
         let mut labels = 0;
         for (start, &octet) in name.iter().enumerate().rev() {
@@ -78,15 +96,11 @@ impl Ends {
             if start > 0 && name[start - 1] != b'.' {
                 continue;
             }
-            labels += 1;
             let here = hash.hash();
-            // Nearly every name ends otherwise.
-            if labels <= 2 && !self.short.have(here) {
-                return;
-            }
             if self.whole.have(here) {
                 at(start, here);
             }
+            labels += 1;
             if labels == self.deepest {
                 return;
             }
@@ -94,6 +108,7 @@ impl Ends {
     }
 
     /// Whether a name may be one that was put in, or below one. Case does not matter.
+    #[inline]
     pub(crate) fn may_have(&self, name: &[u8]) -> bool {
         let mut may = false;
         self.each(name, |_, _| may = true);
@@ -101,11 +116,23 @@ impl Ends {
     }
 }
 
+#[inline]
+fn of_eight(octets: [u8; 8]) -> u64 {
+    FromTheEnd((u64::from_le_bytes(octets) | 0x2020_2020_2020_2020).wrapping_mul(FACTOR)).hash()
+}
+
+#[inline]
+fn of_four(octets: [u8; 4]) -> u64 {
+    let octets = u64::from(u32::from_le_bytes(octets) | 0x2020_2020);
+    FromTheEnd(octets.wrapping_mul(FACTOR)).hash()
+}
+
 /// A set of hashes.
 #[derive(Debug)]
 struct Bits([u64; Self::WORDS]);
 
 impl Bits {
+    const NONE: Self = Self([0; Self::WORDS]);
     /// A kilobyte: with some hundred names one other hash in thirty passes.
     const WORDS: usize = 128;
 
@@ -122,6 +149,9 @@ impl Bits {
         self.0[at / 64] >> (at % 64) & 1 == 1
     }
 }
+
+/// The golden ratio as a fraction of 2^64.
+const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
 
 #[cfg(test)]
 mod tests {

@@ -68,8 +68,7 @@ enum Covers {
 
 impl Matcher {
     /// Compiles the entries, each checked when its file was read.
-    pub(super) fn new(tools: &[Tool]) -> Result<Self, SignatureError> {
-        refuse_double(tools)?;
+    pub(super) fn new(tools: &[Tool]) -> Self {
         let mut matcher = Self::default();
         for (number, tool) in tools.iter().enumerate() {
             for (entry, of) in tool.entries.iter().enumerate() {
@@ -90,7 +89,7 @@ impl Matcher {
                     .collect()
             })
             .collect();
-        Ok(matcher)
+        matcher
     }
 
     fn add(&mut self, entry: &Entry, place: Place) {
@@ -271,7 +270,7 @@ fn find<P>(patterns: &[(P, Place)], fits: impl Fn(&P) -> bool) -> Option<Place> 
 type Claim<'a> = (&'a Tool, &'a Entry);
 
 /// Refuses two entries for the same thing, of which one could never hit.
-fn refuse_double(tools: &[Tool]) -> Result<(), SignatureError> {
+pub(super) fn refuse_double(tools: &[Tool]) -> Result<(), SignatureError> {
     let mut detections: HashMap<String, &Tool, FixedState> = HashMap::default();
     let mut claims: HashMap<(Option<Kind>, String), Vec<Claim<'_>>, FixedState> =
         HashMap::default();

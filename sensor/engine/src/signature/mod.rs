@@ -12,6 +12,7 @@
 //!
 //! *Fails* at a file that is not as the README says, with path, line and column; a set is taken whole or not at all.
 
+mod built_in;
 mod ends;
 mod error;
 mod file;
@@ -29,6 +30,7 @@ pub(crate) use ends::Ends;
 
 use sha2::{Digest as _, Sha256};
 
+use built_in::BuiltIn;
 use matcher::Matcher;
 
 /// A compiled set of signatures.
@@ -63,10 +65,12 @@ pub struct Request<'a> {
 }
 
 impl Signatures {
-    /// The files of `signatures/`, as they were when the binary was built.
+    /// The files of `signatures/`, as they were when the binary was built, without their examples.
     #[must_use]
     pub fn built_in() -> Self {
-        Self::parse(&built_in_files()).expect("the tests of this crate parse the built-in files")
+        let tools: Vec<Tool> = built_in::FILES.iter().map(BuiltIn::tool).collect();
+        let matcher = Matcher::new(&tools);
+        Self { tools, matcher }
     }
 
     /// Compiles files, given as path and text. The path is for messages, and its last part is the tool's id. All hits
@@ -98,7 +102,8 @@ impl Signatures {
 
     /// `to_check` are the tools whose hits and misses are new.
     fn compile(tools: Vec<Tool>, to_check: std::ops::Range<usize>) -> Result<Self, SignatureError> {
-        let matcher = Matcher::new(&tools)?;
+        matcher::refuse_double(&tools)?;
+        let matcher = Matcher::new(&tools);
         let set = Self { tools, matcher };
         for tool in set.tools.get(to_check).unwrap_or_default() {
             tool.check(&set)?;
@@ -206,15 +211,6 @@ impl Signatures {
         let entry = tool.entries.get(place.entry)?;
         Some(Hit { tool, entry })
     }
-}
-
-/// Path below `signatures/` and text of every built-in file, by path.
-fn built_in_files() -> Vec<(String, String)> {
-    const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/signatures.rs"));
-    FILES
-        .iter()
-        .map(|&(path, text)| (path.to_owned(), text.to_owned()))
-        .collect()
 }
 
 /// The authority (with its port) and the path of a request target (RFC 9112, section 3.2).
