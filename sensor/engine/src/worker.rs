@@ -16,7 +16,7 @@ use terrier_wire::transport::{Flags, Segment};
 use crate::conversation::{Conversation, Left, Payload};
 use crate::counters::Counters;
 use crate::flow::{Flow, FlowTable, Hasher, Phase, TcpSeen, Traits};
-use crate::observation::{EndCause, Fact, Frames, Observation};
+use crate::observation::{EndCause, Fact, Frames, Observation, Openings};
 use crate::packet::Packet;
 use crate::prefetch;
 use crate::protocol::{self, DatagramSearch, Emit, Found, Outcome, Patience, StreamSearch};
@@ -42,13 +42,15 @@ pub struct WorkerConfig {
     pub wanted: Wanted,
 }
 
-/// What no detection needs, and is made only where somebody writes it down.
+/// What is made only where somebody needs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wanted {
     /// The end of each flow; else only of those in which something was seen that is remembered until then.
     pub flow_ends: bool,
     /// JA3 and JA4 of hellos: a quarter of what a TLS handshake costs.
     pub fingerprints: bool,
+    /// Which first octets of flows that no decoder knows are told: those that a signature may know, for the detections.
+    pub openings: Openings,
 }
 
 impl Wanted {
@@ -56,11 +58,13 @@ impl Wanted {
     pub const ALL: Self = Self {
         flow_ends: true,
         fingerprints: true,
+        openings: Openings::ALL,
     };
-    /// Nothing.
+    /// What the detections need, whatever the signatures.
     pub const NONE: Self = Self {
         flow_ends: false,
         fingerprints: false,
+        openings: Openings::ALL,
     };
 
     fn wants_end(self, flow: &Flow) -> bool {
@@ -147,10 +151,7 @@ impl Worker {
                 config.limits.flows.div_ceil(count),
                 Hasher::new(config.seed),
             ),
-            conversations: Conversations::new(
-                config.limits.buffered_octets / count,
-                config.wanted.fingerprints,
-            ),
+            conversations: Conversations::new(config.limits.buffered_octets / count, config.wanted),
             fragments: Fragments::new(config.seed),
             counters: Counters::default(),
             now_ns: i64::MIN,
@@ -348,6 +349,7 @@ impl Worker {
             let frame = Some((packet.capture, packet.frame));
             let out = &mut facts.observations;
             let mut emit = Emit::new(&identity, packet.at_ns, packet.seq, frame, out);
+            emit.with_openings(&self.config.wanted.openings);
             search.look(from, payload.octets, &mut emit)
         } else {
             Found::Something
@@ -438,6 +440,7 @@ impl Worker {
                 let frame = Some((packet.capture, packet.frame));
                 let out = &mut facts.observations;
                 let mut emit = Emit::new(&identity, packet.at_ns, packet.seq, frame, out);
+                emit.with_openings(&self.config.wanted.openings);
                 let found = search.look(from, octets, &mut emit);
                 let flow = self.table.get(at);
                 match found {
@@ -534,6 +537,7 @@ impl Worker {
             let before = facts.observations.len();
             let mut emit = Emit::new(&identity, last_ns, seq, None, &mut facts.observations);
             emit.with_fingerprints(self.config.wanted.fingerprints);
+            emit.with_openings(&self.config.wanted.openings);
             conversation.end(&mut emit);
             let tally = emit.tally();
             if let Some(last) = tally.sessions.last() {

@@ -16,7 +16,7 @@ use std::collections::HashMap;
 use super::kind::{Kind, Told, kind};
 use super::{Around, Detection, Finding, Listed, Reason, Roles, Severity, Subject};
 use crate::home::Direction;
-use crate::observation::{self, AuthResult, Fact, Observation, Side};
+use crate::observation::{self, AuthResult, Fact, FactKind, FactKinds, Observation, Side};
 
 /// The detections of class `rdp`.
 #[derive(Default)]
@@ -84,6 +84,16 @@ impl Detection for Rdp {
         ALL.iter().map(|kind| kind.listed()).collect()
     }
 
+    fn looks_at(&self) -> FactKinds {
+        FactKinds::of(&[
+            FactKind::Rdp,
+            FactKind::RdpWentOn,
+            FactKind::RdpLogin,
+            FactKind::RdpUdp,
+            FactKind::FlowEnded,
+        ])
+    }
+
     fn observe(&mut self, fact: &Observation, around: &Around<'_>, found: &mut Vec<Finding>) {
         match &fact.fact {
             Fact::Rdp(rdp) if rdp.confirmed => {
@@ -118,7 +128,7 @@ impl Detection for Rdp {
                     found.push(udp_finding(&EXPOSED, fact, udp, &roles));
                 }
             }
-            Fact::FlowEnded(_) => {
+            Fact::FlowEnded(_) if !self.confirmed.is_empty() => {
                 self.confirmed.remove(&fact.flow.id);
             }
             _ => {}

@@ -250,6 +250,33 @@ impl FirstOctets {
     }
 }
 
+/// Which openings of flows that no decoder knows are told, by their first octet: a bit each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Openings([u64; 4]);
+
+impl Openings {
+    /// Every opening.
+    pub const ALL: Self = Self([u64::MAX; 4]);
+
+    /// Those that begin with an octet of which `begins` answers so.
+    #[must_use]
+    pub fn of(begins: impl Fn(u8) -> bool) -> Self {
+        let mut words = [0; 4];
+        for first in (0..=u8::MAX).filter(|&first| begins(first)) {
+            words[usize::from(first >> 6)] |= 1 << (first & 63);
+        }
+        Self(words)
+    }
+
+    /// Whether an opening with these octets is told; an empty one never is.
+    #[inline]
+    pub(crate) fn have(&self, octets: &[u8]) -> bool {
+        octets
+            .first()
+            .is_some_and(|first| self.0[usize::from(first >> 6)] >> (first & 63) & 1 == 1)
+    }
+}
+
 /// The end of a flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FlowEnd {

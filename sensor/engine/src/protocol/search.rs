@@ -266,7 +266,7 @@ pub(super) fn known(fitting: Fitting, opening: &Opening<'_>) -> Option<(usize, &
 
 /// Hands out the first octets of a side.
 fn say_unknown(from: Side, octets: &[u8], emit: &mut Emit<'_>) {
-    if octets.is_empty() {
+    if !emit.asks_for_opening(octets) {
         return;
     }
     let mut frames = Frames::default();

@@ -103,7 +103,7 @@ impl Talk {
             State::Running { session, .. } => session.end(emit),
             State::Searching { .. } => {
                 for side in Side::BOTH {
-                    say_unknown(side, &self.held, &self.frames, emit);
+                    self.say_unknown(side, emit);
                 }
             }
         }
@@ -209,11 +209,12 @@ impl Talk {
         let other = side.other();
         let answered = !search.is_late(other) && self.held[other.index()].len() > 0;
         let found = search.pass(side, if answered { 0 } else { octets });
+        let search = *search;
         let both = Side::BOTH.into_iter().all(|side| search.is_late(side));
         for side in Side::BOTH {
             let late = search.is_late(side);
             if both || late && self.held[side.index()].len() >= FirstOctets::MAX {
-                say_unknown(side, &self.held, &self.frames, emit);
+                self.say_unknown(side, emit);
                 self.held[side.index()].clear();
             }
         }
@@ -232,7 +233,7 @@ impl Talk {
         };
         let (number, protocol, place) = search::behind_a_preamble(&opening)?;
         for side in [from, from.other()] {
-            say_unknown(side, &self.held, &self.frames, emit);
+            self.say_unknown(side, emit);
             self.held[side.index()].clear();
         }
         self.begin(number, protocol, emit);
@@ -339,20 +340,23 @@ impl Talk {
         self.follow(progress, emit)
     }
 
+    /// Hands out the first octets of a side, as long as they are kept and somebody may know them.
+    fn say_unknown(&self, side: Side, emit: &mut Emit<'_>) {
+        let octets = self.held[side.index()].rest();
+        // Of what a protocol carried, that it was unknown tells something too.
+        let carried = self.carriers > 0 && !octets.is_empty();
+        if carried || emit.asks_for_opening(octets) {
+            let first = FirstOctets::of(side, octets);
+            emit.fact(&self.frames, Fact::Unknown(first));
+        }
+    }
+
     /// How long its flow may be silent.
     pub(crate) fn patience(&self) -> Patience {
         match &self.state {
             State::Running { protocol, .. } => protocol.patience,
             State::Searching { .. } => Patience::Usual,
         }
-    }
-}
-
-/// Hands out the first octets of a side, as long as they are kept.
-fn say_unknown(side: Side, held: &[Held; 2], frames: &Frames, emit: &mut Emit<'_>) {
-    let octets = held[side.index()].rest();
-    if !octets.is_empty() {
-        emit.fact(frames, Fact::Unknown(FirstOctets::of(side, octets)));
     }
 }
 

@@ -4,14 +4,13 @@ use std::num::NonZeroU8;
 
 use terrier_wire::Side;
 
-use super::Facts;
+use super::{Facts, Wanted};
 use crate::conversation::{Conversation, Left};
 use crate::observation::FlowRef;
 use crate::packet::Packet;
 use crate::protocol::{DatagramSearch, Emit, Outcome};
 
 /// The conversations of the watched flows, by place.
-#[derive(Default)]
 pub(super) struct Conversations {
     places: Vec<Option<Box<Conversation>>>,
     free: Vec<u32>,
@@ -20,19 +19,22 @@ pub(super) struct Conversations {
     /// Octets that all of them hold.
     pub(super) buffered: usize,
     most_buffered: usize,
-    fingerprints: bool,
+    wanted: Wanted,
 }
 
 impl Conversations {
     /// Kept of those that rested: the latest are in the processor's caches, and more are not wanted at a time.
     const MOST_RESTED: usize = 32;
 
-    /// None yet; all together may hold `most_buffered` octets. `fingerprints`: whether they are made.
-    pub(super) fn new(most_buffered: usize, fingerprints: bool) -> Self {
+    /// None yet; all together may hold `most_buffered` octets. `wanted` says what they make.
+    pub(super) fn new(most_buffered: usize, wanted: Wanted) -> Self {
         Self {
+            places: Vec::new(),
+            free: Vec::new(),
+            rested: Vec::new(),
+            buffered: 0,
             most_buffered,
-            fingerprints,
-            ..Self::default()
+            wanted,
         }
     }
 
@@ -117,7 +119,8 @@ impl Conversations {
             frame,
             &mut facts.observations,
         );
-        emit.with_fingerprints(self.fingerprints);
+        emit.with_fingerprints(self.wanted.fingerprints);
+        emit.with_openings(&self.wanted.openings);
         let outcome = run(conversation, &mut emit);
         let after = conversation.buffered();
         conversation.accounted = after;
