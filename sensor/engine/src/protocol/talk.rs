@@ -173,7 +173,7 @@ impl Talk {
             octets: held.rest(),
         };
         let left = &mut fitting[from.index()];
-        left.keep(search::may_begin(opening.octets));
+        left.keep(search::may_begin(&opening));
         for (at, protocol) in left.each() {
             match (protocol.probe)(&opening) {
                 Probe::Maybe => {}

@@ -1,5 +1,9 @@
 //! The record layer (RFC 8446, section 5.1; RFC 5246, section 6.2).
 
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
+
 use super::{HandshakeType, MAX_MESSAGE, Version};
 use crate::{Reader, Step, Violation};
 
@@ -111,8 +115,12 @@ pub fn opening(input: &[u8]) -> Step<HandshakeType> {
 /// [`MAX_BEFORE`] octets are looked at.
 #[must_use]
 pub fn embedded(segment: &[u8]) -> Option<usize> {
-    let before = segment.get(..MAX_BEFORE).unwrap_or(segment);
-    memchr::memchr_iter(ContentType::HANDSHAKE.0, before.get(1..)?)
+    // Type and major version: two octets seldom stand together by chance, and one search finds both.
+    static START: LazyLock<Finder<'static>> =
+        LazyLock::new(|| Finder::new(&[ContentType::HANDSHAKE.0, 3]));
+    let searched = segment.get(..=MAX_BEFORE).unwrap_or(segment);
+    START
+        .find_iter(searched.get(1..)?)
         .map(|place| place + 1)
         .find(|&place| {
             segment
