@@ -366,6 +366,10 @@ impl Fitting {
         self.0 &= others.0;
     }
 
+    fn has(self, at: usize) -> bool {
+        self.0 >> at & 1 == 1
+    }
+
     fn remove(&mut self, at: usize) {
         self.0 &= !(1 << at);
     }

@@ -129,9 +129,10 @@ impl StreamSearch {
 pub(super) fn behind_a_preamble(
     opening: &Opening<'_>,
 ) -> Option<(usize, &'static Protocol, usize)> {
-    let asked = BEHIND_A_PREAMBLE.and(may_begin(opening).or(WITHIN));
+    let begin = may_begin(opening);
+    let asked = BEHIND_A_PREAMBLE.and(begin.or(WITHIN));
     asked.each().find_map(|(number, protocol)| {
-        if (protocol.probe)(opening) == Probe::Yes {
+        if begin.has(number) && (protocol.probe)(opening) == Probe::Yes {
             return Some((number, protocol, 0));
         }
         match protocol.begins {
