@@ -205,8 +205,11 @@ pub(crate) const ALL: &[Protocol] = &[
     openvpn::SCRAMBLED_UDP,
 ];
 
+/// How many places the registry has, and one for what is not in it.
+pub(crate) const PLACES: usize = ALL.len() + 1;
+
 /// The place of a protocol in the registry, from 1.
-fn place(at: usize) -> NonZeroU8 {
+pub(crate) fn place(at: usize) -> NonZeroU8 {
     u8::try_from(at)
         .ok()
         .and_then(|at| NonZeroU8::MIN.checked_add(at))

@@ -42,6 +42,10 @@ pub struct Extension<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Extensions<'a> {
     octets: &'a [u8],
+    /// Their types in order, without GREASE, as one number.
+    pub(super) kinds: u64,
+    /// Whether there are two of one type among those that are asked for: against the rules.
+    repeated: bool,
     /// The bodies of those that every hello is asked for; the first one of a type.
     asked: [Option<&'a [u8]>; ASKED],
 }
@@ -51,6 +55,8 @@ impl<'a> Extensions<'a> {
     pub(super) fn read(rest: &'a [u8]) -> (Self, bool) {
         let mut found = Self {
             octets: &[],
+            kinds: 0,
+            repeated: false,
             asked: [None; ASKED],
         };
         let mut reader = Reader::new(rest);
@@ -64,7 +70,11 @@ impl<'a> Extensions<'a> {
         let mut list = Reader::new(octets);
         while let Some(Extension { kind, body }) = next(&mut list) {
             if let Some(slot) = place_of(kind).and_then(|place| found.asked.get_mut(place)) {
+                found.repeated |= slot.is_some();
                 slot.get_or_insert(body);
+            }
+            if !is_grease(kind.0) {
+                found.kinds = mix(found.kinds, u64::from(kind.0));
             }
         }
         let read = octets.len() - list.left();
@@ -76,6 +86,18 @@ impl<'a> Extensions<'a> {
     pub fn iter(&self) -> impl Iterator<Item = Extension<'a>> + use<'a> {
         let mut list = Reader::new(self.octets);
         std::iter::from_fn(move || next(&mut list))
+    }
+
+    /// The bodies of all of a type.
+    pub(super) fn all(&self, kind: ExtensionType) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let walked = (self.repeated || place_of(kind).is_none()).then(|| self.iter());
+        let found = match walked {
+            None => self.find(kind),
+            Some(_) => None,
+        };
+        let same = move |one: &Extension<'a>| one.kind == kind;
+        let walked = walked.into_iter().flatten().filter(same);
+        found.into_iter().chain(walked.map(|one| one.body))
     }
 
     /// Whether there are none.
@@ -113,12 +135,14 @@ fn place_of(kind: ExtensionType) -> Option<usize> {
         ExtensionType::SUPPORTED_VERSIONS => 4,
         ExtensionType::ENCRYPTED_CLIENT_HELLO => 5,
         ExtensionType::ENCRYPTED_SERVER_NAME => 6,
+        ExtensionType::SUPPORTED_GROUPS => 7,
+        ExtensionType::POINT_FORMATS => 8,
         _ => return None,
     })
 }
 
 /// How many [`place_of`] has places for.
-const ASKED: usize = 7;
+const ASKED: usize = 9;
 
 /// The octets behind a length of one octet; what there is of them when the length is too great.
 pub(super) fn list_u8(body: &[u8]) -> &[u8] {
@@ -163,6 +187,13 @@ pub(super) fn host_name(body: &[u8]) -> Option<&[u8]> {
             return Some(name);
         }
     }
+}
+
+/// Mixes a number into those before.
+pub(super) fn mix(before: u64, number: u64) -> u64 {
+    (before ^ number)
+        .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        .rotate_left(29)
 }
 
 /// Whether a value is one of the sixteen that RFC 8701 keeps for GREASE.

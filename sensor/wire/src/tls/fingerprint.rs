@@ -3,6 +3,7 @@
 use md5::Md5;
 use sha2::{Digest, Sha256};
 
+use super::extension::mix;
 use super::{ClientHello, ExtensionType, Version, is_grease};
 
 /// The first character of a JA4: what carries the handshake.
@@ -39,7 +40,7 @@ impl ClientHello<'_> {
     pub fn shape(&self) -> u64 {
         let mut shape = u64::from(self.version.0);
         shape = mixed(self.ciphers().map(|cipher| cipher.0), shape);
-        shape = mixed(self.extensions.iter().map(|e| e.kind.0), shape);
+        shape = mix(shape, self.extensions.kinds);
         shape = mixed(self.groups(), shape);
         mixed(self.point_formats().map(u16::from), shape)
     }
@@ -99,11 +100,6 @@ impl ClientHello<'_> {
 
 /// The numbers without GREASE, mixed into what stands before them.
 fn mixed(numbers: impl Iterator<Item = u16>, before: u64) -> u64 {
-    let mix = |hash: u64, number: u64| {
-        (hash ^ number)
-            .wrapping_mul(0x9e37_79b9_7f4a_7c15)
-            .rotate_left(29)
-    };
     let hash = numbers
         .filter(|&number| !is_grease(number))
         .fold(before, |hash, number| mix(hash, u64::from(number)));

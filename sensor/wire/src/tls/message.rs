@@ -217,20 +217,20 @@ pub fn client_hello(body: &[u8]) -> Option<ClientHello<'_>> {
 impl<'a> ClientHello<'a> {
     /// Cipher suites in order, GREASE included.
     pub fn ciphers(&self) -> impl Iterator<Item = CipherSuite> + use<'a> {
-        let mut list = Reader::new(self.ciphers);
-        std::iter::from_fn(move || list.u16_be()).map(CipherSuite)
+        let suites = self.ciphers.chunks_exact(2);
+        suites.map(|suite| {
+            CipherSuite(
+                suite
+                    .iter()
+                    .fold(0, |id, &octet| id << 8 | u16::from(octet)),
+            )
+        })
     }
 
     /// The body of the first extension of a type.
     #[must_use]
     pub fn extension(&self, kind: ExtensionType) -> Option<&'a [u8]> {
         self.extensions.find(kind)
-    }
-
-    fn all(&self, kind: ExtensionType) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-        let same = self.extensions.iter();
-        same.filter(move |extension| extension.kind == kind)
-            .map(|extension| extension.body)
     }
 
     /// The versions of `supported_versions` in order, without GREASE; none when there is no such extension.
@@ -252,18 +252,22 @@ impl<'a> ClientHello<'a> {
 
     /// Named groups in order, GREASE included.
     pub fn groups(&self) -> impl Iterator<Item = u16> {
-        self.all(ExtensionType::SUPPORTED_GROUPS).flat_map(u16_list)
+        self.extensions
+            .all(ExtensionType::SUPPORTED_GROUPS)
+            .flat_map(u16_list)
     }
 
     /// Elliptic curve point formats in order.
     pub fn point_formats(&self) -> impl Iterator<Item = u8> {
-        self.all(ExtensionType::POINT_FORMATS)
+        self.extensions
+            .all(ExtensionType::POINT_FORMATS)
             .flat_map(|body| list_u8(body).iter().copied())
     }
 
     /// Signature algorithms in order, GREASE included.
     pub fn signature_algorithms(&self) -> impl Iterator<Item = u16> {
-        self.all(ExtensionType::SIGNATURE_ALGORITHMS)
+        self.extensions
+            .all(ExtensionType::SIGNATURE_ALGORITHMS)
             .flat_map(u16_list)
     }
 
