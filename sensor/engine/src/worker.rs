@@ -19,7 +19,7 @@ use crate::flow::{Flow, FlowTable, Hasher, Phase, TcpSeen, Traits};
 use crate::observation::{EndCause, Fact, Frames, Observation, Openings};
 use crate::packet::Packet;
 use crate::prefetch;
-use crate::protocol::{self, DatagramSearch, Emit, Found, Outcome, Patience, StreamSearch};
+use crate::protocol::{self, DatagramSearch, Emit, Found, Outcome, Patience, StreamSearch, Tally};
 use crate::reassembly::Fragments;
 use arrive::Taken;
 use conversations::Conversations;
@@ -134,6 +134,8 @@ pub struct Worker {
     conversations: Conversations,
     fragments: Fragments,
     counters: Counters,
+    /// Sessions begun, by the place of their protocol: what is counted often is counted by place.
+    sessions: [u64; protocol::PLACES],
     now_ns: i64,
     /// What is left to tell of a tick.
     leaving: Option<Vec<(u64, u32)>>,
@@ -154,6 +156,7 @@ impl Worker {
             conversations: Conversations::new(config.limits.buffered_octets / count, config.wanted),
             fragments: Fragments::new(config.seed),
             counters: Counters::default(),
+            sessions: [0; protocol::PLACES],
             now_ns: i64::MIN,
             leaving: None,
             deals: None,
@@ -254,6 +257,9 @@ impl Worker {
     /// The counts up to now.
     fn counters(&self) -> Counters {
         let mut counters = self.counters.clone();
+        for (place, &begun) in self.sessions.iter().enumerate() {
+            counters.add_sessions(protocol::place(place), begun);
+        }
         counters.buffered_octets = self.conversations.buffered as u64;
         // Every worker puts fragments together; one of them counts.
         if self.config.index == 0 {
@@ -344,8 +350,8 @@ impl Worker {
         let late = search.is_late(from);
         let comes_first = starts[from.index()].is_none_or(|start| start == payload.seq);
         let before = search;
+        let identity = self.table.identity(at);
         let found = if late || comes_first && payload.cut == 0 {
-            let identity = self.table.identity(at);
             let frame = Some((packet.capture, packet.frame));
             let out = &mut facts.observations;
             let mut emit = Emit::new(&identity, packet.at_ns, packet.seq, frame, out);
@@ -375,7 +381,7 @@ impl Worker {
         if before.is_late(other) {
             next[other.index()] = payload.ack;
         }
-        let conversation = Conversation::over_tcp(self.table.identity(at), before, next);
+        let conversation = Conversation::over_tcp(identity, before, next);
         self.watch(at, Box::new(conversation));
         true
     }
@@ -487,6 +493,7 @@ impl Worker {
                     begun = Some((last, conversation.patience()));
                 }
                 self.counters.add_tally(emit.tally());
+                count_sessions(&mut self.sessions, emit.tally());
                 outcome
             });
         let flow = self.table.get(at);
@@ -544,6 +551,7 @@ impl Worker {
                 service = Some(last);
             }
             self.counters.add_tally(tally);
+            count_sessions(&mut self.sessions, tally);
             wanted |= asks_for_end(&facts.observations[before..]);
         }
         if !wanted {
@@ -573,6 +581,14 @@ fn count_end(counters: &mut Counters, flow: &Flow) {
     let transport = Counters::place(flow.transport());
     counters.flows_ended[transport] += 1;
     counters.one_sided_flows[transport] += u64::from(flow.one_sided());
+}
+
+fn count_sessions(sessions: &mut [u64; protocol::PLACES], tally: &Tally) {
+    for place in tally.sessions.iter() {
+        if let Some(begun) = sessions.get_mut(usize::from(place.get()) - 1) {
+            *begun += 1;
+        }
+    }
 }
 
 const SIDES: [Side; 2] = [Side::Originator, Side::Responder];

@@ -135,8 +135,7 @@ impl Talk {
                 return self.run(from, &new[place..], emit);
             }
             if self.held[from.index()].len() > 0 {
-                emit.note(&mut self.frames);
-                self.held[from.index()].push(new);
+                self.keep(from, new, emit);
             }
             return self.pass(from, new.len(), emit);
         }
@@ -146,10 +145,17 @@ impl Talk {
         if !first && let Some(place) = self.begin_late(from, new, emit) {
             return self.run(from, &new[place..], emit);
         }
-        emit.note(&mut self.frames);
-        self.held[from.index()].push(new);
-        match self.probe(from, emit) {
-            Probed::Known => self.run(from, &[], emit),
+        // In the usual case the first octets tell, and the session reads them where they are.
+        let mut fresh = new;
+        if !first {
+            self.keep(from, std::mem::take(&mut fresh), emit);
+        }
+        let probed = self.probe(from, fresh, emit);
+        if first && !matches!(probed, Probed::Known) {
+            self.keep(from, new, emit);
+        }
+        match probed {
+            Probed::Known => self.run(from, fresh, emit),
             Probed::Open => Outcome::Wanted,
             Probed::Unknown => {
                 let outcome = self.exhaust(from, emit);
@@ -162,18 +168,25 @@ impl Talk {
         }
     }
 
-    /// Asks every protocol that still fits a side for what that side has sent so far.
-    fn probe(&mut self, from: Side, emit: &mut Emit<'_>) -> Probed {
+    /// Keeps octets that somebody may want.
+    fn keep(&mut self, from: Side, new: &[u8], emit: &mut Emit<'_>) {
+        emit.note(&mut self.frames);
+        self.held[from.index()].push(new);
+    }
+
+    /// Asks every protocol that still fits a side for what that side has sent so far: `new`, where nothing is held.
+    fn probe(&mut self, from: Side, new: &[u8], emit: &mut Emit<'_>) -> Probed {
         let State::Searching { fitting, .. } = &mut self.state else {
             return Probed::Known;
         };
-        let held = &self.held[from.index()];
+        let held = self.held[from.index()].rest();
+        let octets = if held.is_empty() { new } else { held };
         let opening = Opening {
             flow: emit.flow(),
-            octets: held.rest(),
+            octets,
         };
         let left = &mut fitting[from.index()];
-        left.keep(search::may_begin(opening.octets));
+        left.keep(search::may_begin(&opening));
         for (at, protocol) in left.each() {
             match (protocol.probe)(&opening) {
                 Probe::Maybe => {}
@@ -184,7 +197,7 @@ impl Talk {
                 }
             }
         }
-        if left.is_empty() || held.len() > MAX_PROBED {
+        if left.is_empty() || octets.len() > MAX_PROBED {
             Probed::Unknown
         } else {
             Probed::Open
@@ -260,7 +273,7 @@ impl Talk {
             if self.held[side.index()].len() == 0 {
                 continue;
             }
-            let outcome = match self.probe(side, emit) {
+            let outcome = match self.probe(side, &[], emit) {
                 Probed::Known => return self.run(side, &[], emit),
                 Probed::Unknown => self.exhaust(side, emit),
                 Probed::Open => Outcome::Wanted,
