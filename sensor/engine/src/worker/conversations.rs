@@ -15,6 +15,10 @@ pub(super) struct Conversations {
     places: Vec<Option<Box<Conversation>>>,
     free: Vec<u32>,
     /// Some that rested: the next ones begin in their memory. Most questions are answered before the next one comes.
+    #[expect(
+        clippy::vec_box,
+        reason = "they come and go as they are in their places"
+    )]
     rested: Vec<Box<Conversation>>,
     /// Octets that all of them hold.
     pub(super) buffered: usize,

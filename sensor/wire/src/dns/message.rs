@@ -1,9 +1,8 @@
-//! A message: header, and a walk over its questions and records (RFC 1035, section 4).
+//! A message: its header, and what stands behind it (RFC 1035, section 4).
 
-use std::net::IpAddr;
-
-use super::name::{Name, NameFault};
+use super::name::Name;
 use super::registry::{Class, RcodeName, TypeName};
+use super::walk::Walk;
 use crate::{Reader, Step};
 
 /// A message with a whole header. What follows the header is read only by a [`Walk`].
@@ -192,7 +191,7 @@ impl Record<'_> {
 }
 
 /// Time to live in seconds. With the highest bit set it is 0 (RFC 2181, section 8).
-fn ttl_of(raw: u32) -> u32 {
+pub(super) fn ttl_of(raw: u32) -> u32 {
     i32::try_from(raw).map_or(0, |_| raw)
 }
 
@@ -264,15 +263,7 @@ impl<'a> Message<'a> {
     /// Starts at the first question.
     #[must_use]
     pub fn walk(&self) -> Walk<'a> {
-        let [questions, ..] = self.header.counts;
-        Walk {
-            octets: self.octets,
-            counts: self.header.counts,
-            section: Section::Question,
-            left: questions,
-            at: Header::LENGTH,
-            ending: Ending::UnderWay,
-        }
+        Walk::new(self.octets, self.header.counts)
     }
 
     /// The response code with the upper bits of EDNS, where an OPT record can be read.
@@ -289,192 +280,6 @@ impl<'a> Message<'a> {
             edns = record.edns();
         }
         RcodeName(edns.map_or(low, |edns| edns.rcode(low)))
-    }
-}
-
-/// A cursor over the questions and records of a message. A clone goes on from the same place.
-///
-/// It stops at the first fault: [`Walk::ending`]. Each step takes at least 3 octets of the message, all but the last 5, so a header that lies
-/// about its counts costs nothing.
-#[derive(Debug, Clone)]
-pub struct Walk<'a> {
-    octets: &'a [u8],
-    counts: [u16; 4],
-    section: Section,
-    /// How many the present section still has.
-    left: u16,
-    at: usize,
-    ending: Ending,
-}
-
-impl<'a> Walk<'a> {
-    /// The next question; none after the last.
-    #[inline]
-    pub fn question(&mut self) -> Option<Question<'a>> {
-        if self.section != Section::Question {
-            return None;
-        }
-        if self.left == 0 {
-            // On to the records: what follows the last question must not be read as one more.
-            self.settle();
-            return None;
-        }
-        if !self.take_one() {
-            return None;
-        }
-        let name = self.name()?;
-        let qtype = TypeName(u16::from_be_bytes(*self.fixed()?));
-        // Name and type are understood even where the message ends within the class.
-        let class = self
-            .fixed()
-            .map_or(Class::RESERVED, |octets| Class(u16::from_be_bytes(*octets)));
-        Some(Question { name, qtype, class })
-    }
-
-    /// The next record of any section; none after the last. Skips questions that were not read.
-    #[inline]
-    pub fn record(&mut self) -> Option<Record<'a>> {
-        self.pass_questions();
-        if !self.take_one() {
-            return None;
-        }
-        let section = self.section;
-        let owner = self.name()?;
-        let &[t0, t1, c0, c1, l0, l1, l2, l3, n0, n1] = self.fixed()?;
-        let at = self.at;
-        let Some(octets) = self
-            .octets
-            .get(at..at + usize::from(u16::from_be_bytes([n0, n1])))
-        else {
-            self.ending = Ending::Cut;
-            return None;
-        };
-        self.at += octets.len();
-        Some(Record {
-            section,
-            owner,
-            rtype: TypeName(u16::from_be_bytes([t0, t1])),
-            class: Class(u16::from_be_bytes([c0, c1])),
-            raw_ttl: u32::from_be_bytes([l0, l1, l2, l3]),
-            octets,
-            message: self.octets,
-            at,
-        })
-    }
-
-    /// The next record of the answer section; none after its last. Skips questions that were not read.
-    #[inline]
-    pub fn answer(&mut self) -> Option<Record<'a>> {
-        self.enter_answers();
-        if self.section != Section::Answer {
-            return None;
-        }
-        self.record()
-    }
-
-    /// Goes on to the answer section, where there is one. Skips questions that were not read.
-    #[inline]
-    pub fn enter_answers(&mut self) {
-        self.pass_questions();
-        self.settle();
-    }
-
-    /// The next record of the answer section, where it is an address of `name` in the form that nearly all have: its owner a
-    /// pointer to that name, its class that of the internet. With its time to live in seconds. None where it is any other, which
-    /// is not taken.
-    #[inline]
-    pub fn plain_address(&mut self, name: &Name<'a>) -> Option<(IpAddr, u32)> {
-        if self.section != Section::Answer || self.left == 0 || self.ending != Ending::UnderWay {
-            return None;
-        }
-        let (head, data) = self.octets.get(self.at..)?.split_first_chunk()?;
-        let &[p0, p1, t0, t1, c0, c1, l0, l1, l2, l3, n0, n1] = head;
-        let target = usize::from(u16::from_be_bytes([p0 ^ 0xc0, p1]));
-        if p0 & 0xc0 != 0xc0 || [c0, c1] != [0, 1] || !name.is_led_to(self.octets, self.at, target)
-        {
-            return None;
-        }
-        let address = match [t0, t1, n0, n1] {
-            [0, 1, 0, 4] => IpAddr::from(*data.first_chunk::<4>()?),
-            [0, 28, 0, 16] => IpAddr::from(*data.first_chunk::<16>()?),
-            _ => return None,
-        };
-        self.at += head.len() + usize::from(n1);
-        self.left -= 1;
-        Some((address, ttl_of(u32::from_be_bytes([l0, l1, l2, l3]))))
-    }
-
-    #[inline]
-    fn pass_questions(&mut self) {
-        if self.section == Section::Question {
-            while self.question().is_some() {}
-        }
-    }
-
-    /// How the walk ended, if it has.
-    #[must_use]
-    pub fn ending(&self) -> Ending {
-        self.ending
-    }
-
-    /// Counts one entry of the present section, or of the next one that has any; false at the end of the message.
-    #[inline]
-    fn take_one(&mut self) -> bool {
-        self.settle();
-        if self.ending != Ending::UnderWay || self.left == 0 {
-            return false;
-        }
-        self.left -= 1;
-        true
-    }
-
-    /// Enters the next section that has entries left.
-    #[inline]
-    fn settle(&mut self) {
-        let [_, answers, authority, additional] = self.counts;
-        while self.left == 0 && self.ending == Ending::UnderWay {
-            (self.section, self.left) = match self.section {
-                Section::Question => (Section::Answer, answers),
-                Section::Answer => (Section::Authority, authority),
-                Section::Authority => (Section::Additional, additional),
-                Section::Additional => {
-                    self.ending = Ending::Whole(self.at);
-                    return;
-                }
-            };
-        }
-    }
-
-    #[inline]
-    fn name(&mut self) -> Option<Name<'a>> {
-        match Name::read(self.octets, self.at) {
-            Ok((name, behind)) => {
-                self.at = behind;
-                Some(name)
-            }
-            Err(NameFault::Cut) => {
-                self.ending = Ending::Cut;
-                None
-            }
-            Err(fault) => {
-                self.ending = Ending::Fault(fault.reason());
-                None
-            }
-        }
-    }
-
-    /// Reads what has a fixed length; when it is cut, the walk ends.
-    #[inline]
-    fn fixed<const N: usize>(&mut self) -> Option<&'a [u8; N]> {
-        let octets = self
-            .octets
-            .get(self.at..)
-            .and_then(|rest| rest.first_chunk());
-        match octets {
-            Some(_) => self.at += N,
-            None => self.ending = Ending::Cut,
-        }
-        octets
     }
 }
 

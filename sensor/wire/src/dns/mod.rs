@@ -24,15 +24,15 @@ mod name;
 mod recognise;
 mod registry;
 mod session;
+mod walk;
 
 #[cfg(test)]
 mod oracle;
 
 pub use data::{Data, Service, Text};
-pub use message::{
-    Edns, Ending, Header, Message, Opcode, Question, Record, Section, Walk, message,
-};
+pub use message::{Edns, Ending, Header, Message, Opcode, Question, Record, Section, message};
 pub use name::{Name, NameFault};
 pub use recognise::{Manner, datagram, stream};
 pub use registry::{Class, RcodeName, TypeName};
 pub use session::Session;
+pub use walk::Walk;

@@ -1,7 +1,8 @@
 //! Whether octets are DNS, by themselves.
 
-use super::message::{Ending, Header, Message, Opcode, Walk, message};
+use super::message::{Ending, Header, Message, Opcode, message};
 use super::registry::{Class, TypeName};
+use super::walk::Walk;
 use crate::{Reader, Step};
 
 /// How much is asked of octets to be DNS.
