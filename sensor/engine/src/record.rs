@@ -131,7 +131,7 @@ impl Serialize for ObservationRecord<'_> {
         map.serialize_entry("schema_version", &SCHEMA_VERSION)?;
         map.serialize_entry("ts", &Timestamp(observation.at_ns))?;
         map.serialize_entry("flow", &FlowObject(&observation.flow))?;
-        map.serialize_entry("frames", &observation.frames.numbers)?;
+        map.serialize_entry("frames", observation.frames.numbers())?;
         map.serialize_entry("protocol", self.protocol)?;
         observation.fact.write_body(&mut map)?;
         map.end()
