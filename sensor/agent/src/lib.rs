@@ -3,6 +3,7 @@
 //! `capture` brings packets in, `pipeline` shows them to the engine, `output` writes the records, `telemetry` counts.
 //! It is a library only so that the tests can use its readers; the program's interface is its command line.
 
+mod allocator;
 pub mod capture;
 pub mod cli;
 pub mod doctor;
@@ -23,9 +24,8 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-/// See its line in the manifest.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: allocator::Mimalloc = allocator::Mimalloc;
 
 /// Runs the command line; the answer is the exit code.
 #[must_use]
