@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use serde::{Serialize, Serializer};
+use smallvec::SmallVec;
 
 use super::Side;
 
@@ -181,21 +182,35 @@ impl Serialize for VlanTags {
 pub struct Frames {
     /// Which capture they belong to, in the order of the command line.
     pub capture: u16,
-    /// Ascending, each once, [`Frames::MAX`] at most: the first ones and the last.
-    pub numbers: Vec<u64>,
+    /// Most facts are shown by a question and its answer: those need no memory of their own.
+    numbers: SmallVec<[u64; 3]>,
 }
 
 impl Frames {
     /// A handshake needs fewer; a slow one must not grow its evidence without end.
     pub const MAX: usize = 24;
 
+    /// No frame, of a capture.
+    #[must_use]
+    pub fn none(capture: u16) -> Self {
+        Self {
+            capture,
+            numbers: SmallVec::new(),
+        }
+    }
+
     /// A single frame.
     #[must_use]
     pub fn one(capture: u16, frame: u64) -> Self {
-        Self {
-            capture,
-            numbers: vec![frame],
-        }
+        let mut frames = Self::none(capture);
+        frames.numbers.push(frame);
+        frames
+    }
+
+    /// Ascending, each once, [`Frames::MAX`] at most: the first ones and the last.
+    #[must_use]
+    pub fn numbers(&self) -> &[u64] {
+        &self.numbers
     }
 
     /// Adds a frame. When the list is full the last entry is replaced. A frame of another capture starts the list anew.
@@ -212,6 +227,17 @@ impl Frames {
             self.numbers.push(frame);
             return;
         }
+        match self.numbers.last() {
+            Some(&last) if frame > last && self.numbers.len() < Self::MAX => {
+                self.numbers.push(frame);
+            }
+            None => self.numbers.push(frame),
+            Some(_) => self.insert(frame),
+        }
+    }
+
+    /// Adds one that is not behind all others, or for which there is no room.
+    fn insert(&mut self, frame: u64) {
         match self.numbers.binary_search(&frame) {
             Ok(_) => {}
             Err(_) if self.numbers.len() >= Self::MAX => {
@@ -221,6 +247,11 @@ impl Frames {
             }
             Err(place) => self.numbers.insert(place, frame),
         }
+    }
+
+    /// Forgets them.
+    pub fn clear(&mut self) {
+        self.numbers.clear();
     }
 }
 

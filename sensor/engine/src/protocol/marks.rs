@@ -316,7 +316,7 @@ mod tests {
         assert_eq!(session.feed(O, b"hello", &mut emit), Progress::More(0));
         assert_eq!(session.feed(R, b"magic!", &mut emit), Progress::Finished);
         let [found] = &out[..] else { panic!("{out:?}") };
-        assert_eq!(found.frames.numbers, [7]);
+        assert_eq!(found.frames.numbers(), [7]);
         assert_eq!(
             found.fact,
             Fact::Marks(Marks {

@@ -39,7 +39,7 @@ impl ObservationRecord<'_> {
         line.extend_from_slice(b"\",\"flow\":");
         flow(line, &observation.flow);
         line.extend_from_slice(b",\"frames\":");
-        numbers(line, observation.frames.numbers.iter().copied());
+        numbers(line, observation.frames.numbers().iter().copied());
         line.extend_from_slice(b",\"protocol\":\"");
         line.extend_from_slice(self.protocol.as_bytes());
         line.push(b'"');
@@ -145,7 +145,7 @@ mod tests {
             map.serialize_entry("schema_version", &SCHEMA_VERSION)?;
             map.serialize_entry("ts", &Timestamp(observation.at_ns))?;
             map.serialize_entry("flow", &FlowObject(&observation.flow))?;
-            map.serialize_entry("frames", &observation.frames.numbers)?;
+            map.serialize_entry("frames", observation.frames.numbers())?;
             map.serialize_entry("protocol", self.0.protocol)?;
             observation.fact.write_body(&mut map)?;
             map.end()

@@ -30,7 +30,7 @@ impl FromTheEnd {
 /// Names that others may end in, as a set that may hold more than was put in: it says where a name is worth a closer look.
 #[derive(Debug)]
 pub(crate) struct Ends {
-    /// The last eight octets of each name that has so many.
+    /// The last eight octets of each tail that has so many.
     last_eight: Bits,
     /// The last four of the others.
     last_four: Bits,
@@ -58,12 +58,13 @@ impl Ends {
     /// Those of these names.
     pub(crate) fn of(names: &[&str]) -> Self {
         let mut ends = Self::default();
-        names.iter().for_each(|name| ends.add(name));
+        names.iter().for_each(|name| ends.add(name, name));
         ends
     }
 
-    pub(super) fn add(&mut self, name: &str) {
-        let octets = name.as_bytes();
+    /// Adds a name whose others all end in `tail`, which may be longer.
+    pub(super) fn add(&mut self, name: &str, tail: &str) {
+        let octets = tail.as_bytes();
         match (octets.last_chunk(), octets.last_chunk()) {
             (Some(&eight), _) => self.last_eight.add(of_eight(eight)),
             (None, Some(&four)) => self.last_four.add(of_four(four)),

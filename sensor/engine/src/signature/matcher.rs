@@ -135,16 +135,16 @@ impl Matcher {
 
     fn add_name(&mut self, entry: &Entry, place: Place) {
         let value = entry.value.to_ascii_lowercase();
-        let (key, covers) = match value.rsplit_once('*') {
+        let (key, tail, covers) = match value.rsplit_once('*') {
             // Behind the last star its label may go on: the key begins with the next one.
             Some((_, end)) => {
                 let key = end.split_once('.').map_or("", |(_, key)| key);
-                (key, Covers::Labels(value.as_str().into()))
+                (key, end, Covers::Labels(value.as_str().into()))
             }
-            None if entry.kind == Kind::Suffix => (value.as_str(), Covers::Below),
-            None => (value.as_str(), Covers::Whole),
+            None if entry.kind == Kind::Suffix => (value.as_str(), value.as_str(), Covers::Below),
+            None => (value.as_str(), value.as_str(), Covers::Whole),
         };
-        self.ends.add(key);
+        self.ends.add(key, tail);
         let name = Name {
             place,
             covers,

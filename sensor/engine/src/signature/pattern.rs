@@ -68,6 +68,15 @@ fn check_name(value: &str) -> Result<(), &'static str> {
 
 /// Whether a name has the labels of a value with `*`. Case does not matter.
 pub(super) fn name_fits(value: &str, name: &str) -> bool {
+    let tail = value.rsplit_once('*').map_or(value, |(_, tail)| tail);
+    let end = name.len().checked_sub(tail.len());
+    // Most names differ there: that is seen without a look at their labels.
+    if !end
+        .and_then(|end| name.as_bytes().get(end..))
+        .is_some_and(|end| end.eq_ignore_ascii_case(tail.as_bytes()))
+    {
+        return false;
+    }
     let mut labels = name.split('.');
     value.split('.').all(|want| {
         labels

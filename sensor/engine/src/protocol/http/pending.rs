@@ -57,7 +57,7 @@ impl Pending {
                 self.client = Some(from.other());
                 let is_granted = answer.status == 101;
                 if let Some(mut request) = self.requests.pop_front() {
-                    for &frame in &head.numbers {
+                    for &frame in head.numbers() {
                         request.frames.add(head.capture, frame);
                     }
                     self.websocket = request.answered(&answer, is_granted, emit);
