@@ -216,10 +216,7 @@ impl Frames {
     /// Adds a frame. When the list is full the last entry is replaced. A frame of another capture starts the list anew.
     pub fn add(&mut self, capture: u16, frame: u64) {
         if self.numbers.is_empty() || self.capture != capture {
-            // Most evidence is a packet, or one and its answer.
-            self.capture = capture;
-            self.numbers = Vec::with_capacity(2);
-            self.numbers.push(frame);
+            *self = Self::one(capture, frame);
             return;
         }
         // Packets come in their order.
