@@ -6,10 +6,10 @@
 //!
 //! *By which document*: RFC 8446 and RFC 5246 (records and messages), RFC 6066 (server name), RFC 7301 (ALPN), RFC 8701
 //! (GREASE), RFC 9849 (Encrypted ClientHello), RFC 6101 (SSL 3.0), appendix E of RFC 5246 (the hello in SSL 2.0 form);
-//! JA3 by `salesforce/ja3`, JA4 by `FoxIO-LLC/ja4` (the client's fingerprint alone, which is BSD-licensed). The bodies
-//! of ClientHello, ServerHello and Certificate are read with `tls-parser`, certificates with `x509-parser`; records,
-//! reassembly, extensions and GREASE are our own, as that crate reads a message in one record only, and stops in silence
-//! at the first extension it dislikes, which would let a broken server name hide the ALPN behind it.
+//! JA3 by `salesforce/ja3`, JA4 by `FoxIO-LLC/ja4` (the client's fingerprint alone, which is BSD-licensed). Cipher
+//! suites have the names of `tls-parser`, certificates are read with `x509-parser`; all else is our own. `tls-parser` reads a
+//! message in one record only, copies every list of it, and stops in silence at the first extension it dislikes, which would
+//! let a broken server name hide the ALPN behind it: it is the oracle of a test.
 //!
 //! *Left out*: everything encrypted, the drafts of TLS 1.3 before 18, SSL 2.0 beyond the client's hello, DTLS records
 //! (see [`crate::dtls`]), compressed certificates, the check of any signature or chain.
@@ -33,6 +33,8 @@ mod ech;
 mod extension;
 mod fingerprint;
 mod message;
+#[cfg(test)]
+mod oracle;
 mod record;
 #[cfg(any(test, feature = "testing"))]
 pub mod samples;
