@@ -71,7 +71,11 @@ const RULES: &[Rule] = &[
     rule("sensor/engine/src/alert/", "terrier_wire", &[]),
     rule("sensor/engine/src/home.rs", "crate", &[]),
     rule("sensor/engine/src/home.rs", "terrier_wire", &[]),
-    rule("sensor/engine/src/names.rs", "crate", &["observation"]),
+    rule(
+        "sensor/engine/src/names.rs",
+        "crate",
+        &["observation", "prefetch"],
+    ),
     rule("sensor/engine/src/names.rs", "terrier_wire", &[]),
     rule(
         "sensor/engine/src/hosts.rs",

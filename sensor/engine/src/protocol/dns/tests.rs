@@ -184,6 +184,43 @@ fn a_repeated_question_is_the_same_and_so_is_its_second_answer() {
 }
 
 #[test]
+fn a_name_of_any_length_waits_for_its_answer() {
+    for labels in [1, 10, 11, 14, 15, 16, 60] {
+        let asked = vec!["aB1"; labels].join(".");
+        let answered = asked.to_ascii_lowercase();
+        let mut driven = Driven::new(Transport::Udp, [40000, 53]);
+        driven.feed(Originator, &query(7, &asked));
+        driven.feed(Responder, &answer(7, &answered, 1));
+        driven.feed(Originator, &query(8, &asked));
+        driven.feed(Originator, &query(9, "other"));
+        driven.feed(Responder, &answer(9, "other", 2));
+        driven.end();
+        assert_eq!(
+            driven.lines(),
+            [
+                format!(r#"{answered} A NOERROR ["198.51.100.1"] [1, 2]"#),
+                r#"other A NOERROR ["198.51.100.2"] [4, 5]"#.to_owned(),
+                format!("{asked} A - [] [3]"),
+            ]
+        );
+    }
+}
+
+#[test]
+fn a_session_that_begins_again_knows_nothing_of_the_flow_before() {
+    let mut driven = Driven::new(Transport::Udp, [40000, 53]);
+    driven.feed(Originator, &query(7, "a.example"));
+    driven.feed(Responder, &answer(7, "a.example", 1));
+    assert_ne!(driven.session.rest(), Some(0));
+    assert!(driven.session.renew());
+    assert_eq!(driven.session.rest(), Some(0));
+    // In the flow before it would have been the second answer.
+    driven.feed(Responder, &answer(7, "a.example", 1));
+    assert_eq!(driven.out.len(), 2);
+    assert!(!Session::new(Transport::Tcp).renew());
+}
+
+#[test]
 fn an_answer_without_a_question_is_a_fact_of_its_own() {
     // The capture starts with the answer, so the server is taken for the originator.
     let mut driven = Driven::new(Transport::Udp, [53, 40000]);
