@@ -59,7 +59,7 @@ impl<'a> Kit<'a> {
         Ok(Self {
             shared,
             signatures: setup::signatures(shared)?,
-            limits: Limits::default(),
+            limits: setup::limits(shared)?,
             seed: setup::seed(),
         })
     }
@@ -70,6 +70,7 @@ impl<'a> Kit<'a> {
             signatures: Arc::clone(&self.signatures),
             workers: self.shared.workers,
             seed: self.seed,
+            limits: self.limits,
         })
     }
 

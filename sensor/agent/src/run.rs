@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
-use terrier_engine::{Judge, JudgeConfig, Limits, Spread, Worker, WorkerConfig};
+use terrier_engine::{Judge, JudgeConfig, Spread, Worker, WorkerConfig};
 
 use crate::capture::{Live, LiveError, LiveOptions};
 use crate::cli::{RunArgs, Shared};
@@ -46,6 +46,7 @@ use watcher::{Ended, Parts, Watcher};
 pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let shared = &args.shared;
     refuse_twice(&args.interfaces)?;
+    let limits = setup::limits(shared)?;
     let signatures = setup::signatures(shared)?;
     let names = args.interfaces.iter().map(|name| name.as_str().into());
     let sink = output::open(shared, names.collect(), Manner::AsItHappens)?;
@@ -57,12 +58,12 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     privilege::drop_all()
         .map_err(|error| exit::unreadable(format!("cannot drop privileges: {error}")))?;
 
-    let limits = Limits::default();
     let judge = Judge::new(JudgeConfig {
         home: setup::home(&shared.home_net),
         signatures: Arc::clone(&signatures),
         workers: shared.workers,
         seed,
+        limits,
     });
     let telemetry = Telemetry::new(&judge.verdicts(), &signatures, &limits, sink.form());
     let status = Arc::new(Status::new(telemetry));

@@ -15,6 +15,7 @@ use crate::counters::Counters;
 use crate::detect::{self, Around, Detection, Finding, NameSource};
 use crate::home::HomeNetworks;
 use crate::hosts::Hosts;
+use crate::limits::Limits;
 use crate::names::Names;
 use crate::observation::{Ech, Fact, FlowEnd, FlowRef, Observation};
 use crate::signature::Signatures;
@@ -30,6 +31,8 @@ pub struct JudgeConfig {
     pub workers: u16,
     /// Secret of the run.
     pub seed: u64,
+    /// Bounds of its tables.
+    pub limits: Limits,
 }
 
 /// Where records go.
@@ -75,6 +78,7 @@ pub struct Judge {
     hosts: Hosts,
     /// Server names seen in a flow that has not ended, by flow id.
     flow_names: HashMap<u64, (String, NameSource), FixedState>,
+    most_flow_names: usize,
     inboxes: Vec<Inbox>,
     verdicts: Verdicts,
     found: Vec<Finding>,
@@ -93,6 +97,7 @@ impl Judge {
     /// A judge that has seen nothing.
     #[must_use]
     pub fn new(config: JudgeConfig) -> Self {
+        let limits = config.limits;
         let detections = detect::all(config.signatures);
         let findings = detections
             .iter()
@@ -102,9 +107,10 @@ impl Judge {
         Self {
             home: config.home,
             detections,
-            alerts: Alerts::new(MAX_ALERTS, config.seed),
-            names: Names::new(MAX_NAMES, config.seed),
-            hosts: Hosts::new(MAX_HOSTS, config.seed),
+            alerts: Alerts::new(limits.alerts, config.seed),
+            names: Names::new(limits.names, config.seed),
+            hosts: Hosts::new(limits.hosts, config.seed),
+            most_flow_names: limits.flow_names,
             flow_names: HashMap::with_hasher(FixedState::with_seed(config.seed)),
             inboxes: (0..config.workers.max(1))
                 .map(|_| Inbox::default())
@@ -229,7 +235,8 @@ impl Judge {
             _ => return,
         };
         if let Some(name) = name.filter(|name| name.len() <= MAX_NAME)
-            && (self.flow_names.len() < MAX_FLOW_NAMES || self.flow_names.contains_key(&flow.id))
+            && (self.flow_names.len() < self.most_flow_names
+                || self.flow_names.contains_key(&flow.id))
         {
             self.flow_names
                 .entry(flow.id)
@@ -267,13 +274,5 @@ impl Judge {
     }
 }
 
-/// Alerts kept at a time; each has about 2 kB.
-const MAX_ALERTS: usize = 32_768;
-/// Names kept; each has about 100 octets.
-const MAX_NAMES: usize = 262_144;
-/// Names of inside hosts: a large campus.
-const MAX_HOSTS: usize = 65_536;
 /// A host's name and a port; what is longer is kept by nobody.
 const MAX_NAME: usize = 255 + ":65535".len();
-/// Flows whose server name is kept until they end.
-const MAX_FLOW_NAMES: usize = 262_144;

@@ -26,6 +26,7 @@ fn engine(signatures: Signatures) -> (Judge, Telemetry) {
         signatures: Arc::clone(&signatures),
         workers: 1,
         seed: 1,
+        limits: Limits::default(),
     });
     let telemetry = Telemetry::new(&judge.verdicts(), &signatures, &Limits::default(), "json");
     (judge, telemetry)
