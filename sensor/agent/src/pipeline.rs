@@ -1,15 +1,16 @@
 //! Chunks to records: numbers and times the packets, shows them to the workers, hands the facts to the judge.
 //!
-//! With one worker everything happens in the calling thread. With more, the caller fills chunks, each worker walks all of
-//! them and takes its own flows, and a thread of its own runs the judge; a bounded number of chunks is under way, so a slow
-//! judge holds the reader back and memory stays bounded.
+//! With one worker everything happens in the calling thread. With more, the caller fills chunks and finds whom each packet
+//! concerns, each worker works on its own ones, and a thread of its own runs the judge; a bounded number of chunks is under
+//! way, so a slow judge holds the reader back and memory stays bounded.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
 use terrier_engine::{
-    Clock, END_OF_INPUT, Facts, Judge, Limits, Packet, Sink, Ticked, Wanted, Worker, WorkerConfig,
+    Clock, Dealer, END_OF_INPUT, Facts, Judge, Limits, Packet, Sink, Ticked, Wanted, Worker,
+    WorkerConfig,
 };
 
 use crate::capture::Chunk;
@@ -31,6 +32,8 @@ struct Block {
     chunk: Chunk,
     first_seq: u64,
     ticks: Vec<Tick>,
+    /// The packets of each worker, by index; empty where there is one worker, whose they all are.
+    dealt: Vec<Vec<u32>>,
 }
 
 /// A tick in a block.
@@ -46,24 +49,46 @@ impl Stepper {
     fn step(&mut self, block: &mut Block) {
         block.first_seq = self.seq + 1;
         block.ticks.clear();
+        let (mut first_ns, mut last_ns) = (i64::MAX, i64::MIN);
         for (before, meta) in block.chunk.metas().iter().enumerate() {
             self.octets += u64::from(meta.wire_len);
-            self.first_ns = Some(
-                self.first_ns
-                    .map_or(meta.at_ns, |first| first.min(meta.at_ns)),
-            );
-            self.last_ns = Some(self.last_ns.map_or(meta.at_ns, |last| last.max(meta.at_ns)));
+            (first_ns, last_ns) = (first_ns.min(meta.at_ns), last_ns.max(meta.at_ns));
             if let Some(at_ns) = self.clock.packet(meta.at_ns) {
                 block.ticks.push(Tick { before, at_ns });
             }
+        }
+        if !block.chunk.is_empty() {
+            self.first_ns = Some(self.first_ns.map_or(first_ns, |first| first.min(first_ns)));
+            self.last_ns = Some(self.last_ns.map_or(last_ns, |last| last.max(last_ns)));
         }
         self.packets += block.chunk.len() as u64;
         self.seq += (block.chunk.len() + block.ticks.len()) as u64;
     }
 
+    /// Deals out the packets of a block.
+    fn deal(dealer: &Dealer, workers: usize, block: &mut Block) {
+        if workers > usize::from(Dealer::MOST) {
+            // Each is shown all.
+            return;
+        }
+        block.dealt.resize_with(workers, Vec::new);
+        block.dealt.iter_mut().for_each(Vec::clear);
+        for (index, (meta, octets)) in (0..).zip(block.chunk.iter()) {
+            let mut left = dealer.concerns(&meta.packet(0, octets));
+            while left != 0 {
+                let worker = left.trailing_zeros() as usize;
+                left &= left - 1;
+                if let Some(dealt) = block.dealt.get_mut(worker) {
+                    dealt.push(index);
+                }
+            }
+        }
+    }
+
     /// A block without packets: a tick.
     fn tick(&mut self, block: &mut Block, at_ns: i64) {
         block.chunk.clear();
+        block.dealt.clear();
         block.ticks.clear();
         block.first_seq = self.seq + 1;
         block.ticks.push(Tick { before: 0, at_ns });
@@ -71,43 +96,56 @@ impl Stepper {
     }
 }
 
-/// Shows a block to a worker; what it has found goes to `hand_on`.
+/// Shows a block to the worker of this index; what it has found goes to `hand_on`.
 fn drive(
     worker: &mut Worker,
+    own: usize,
     block: &Block,
     facts: &mut Facts,
     mut hand_on: impl FnMut(&mut Facts),
 ) {
-    let mut ticks = block.ticks.iter().peekable();
-    let mut seq = block.first_seq;
-    let mut batch: Vec<Packet<'_>> = Vec::with_capacity(BATCH);
-    let flush = |worker: &mut Worker, batch: &mut Vec<Packet<'_>>, facts: &mut Facts| {
-        if !batch.is_empty() {
-            worker.packets(batch, facts);
-            batch.clear();
-        }
+    let metas = block.chunk.metas();
+    if let Some(first) = metas.first() {
+        worker.begin(first.at_ns);
+    }
+    let dealt = block.dealt.get(own).map(Vec::as_slice);
+    let mut all = 0..metas.len();
+    let mut own = dealt.unwrap_or_default().iter();
+    let mut next = || match dealt {
+        None => all.next(),
+        Some(_) => own.next().map(|&index| index as usize),
     };
-    for (index, (meta, octets)) in block.chunk.iter().enumerate() {
-        while let Some(tick) = ticks.next_if(|tick| tick.before == index) {
-            flush(worker, &mut batch, facts);
-            while worker.tick(tick.at_ns, seq, facts) == Ticked::MoreToTell {
+    // What a block is about to be shown, with the packet and the ticks before it counted in.
+    let mut ticks = block.ticks.iter();
+    let mut tick = ticks.next();
+    let mut passed = 0;
+    let mut batch: Vec<Packet<'_>> = Vec::with_capacity(BATCH);
+    loop {
+        let index = next();
+        while let Some(due) = tick.filter(|tick| index.is_none_or(|index| tick.before <= index)) {
+            worker.packets(&batch, facts);
+            batch.clear();
+            let seq = block.first_seq + due.before as u64 + passed;
+            while worker.tick(due.at_ns, seq, facts) == Ticked::MoreToTell {
                 hand_on(facts);
             }
-            seq += 1;
+            passed += 1;
+            tick = ticks.next();
         }
-        batch.push(meta.packet(seq, octets));
-        seq += 1;
+        let Some((index, meta)) = index.and_then(|index| Some((index, metas.get(index)?))) else {
+            break;
+        };
+        let seq = block.first_seq + index as u64 + passed;
+        batch.push(meta.packet(seq, block.chunk.octets(meta)));
         if batch.len() == BATCH {
-            flush(worker, &mut batch, facts);
+            worker.packets(&batch, facts);
+            batch.clear();
         }
     }
-    flush(worker, &mut batch, facts);
-    for tick in ticks {
-        while worker.tick(tick.at_ns, seq, facts) == Ticked::MoreToTell {
-            hand_on(facts);
-        }
-        seq += 1;
-    }
+    worker.packets(&batch, facts);
+    // It has passed what is others' too.
+    let last = block.first_seq + metas.len() as u64 + passed;
+    facts.through = facts.through.max(last.saturating_sub(1));
     hand_on(facts);
 }
 
@@ -155,6 +193,7 @@ enum Engine<S: Sink + Send + 'static> {
     },
     Threads {
         workers: Vec<SyncSender<Arc<Block>>>,
+        dealer: Dealer,
         threads: Vec<JoinHandle<()>>,
         judge: JoinHandle<(Box<Judge>, S)>,
         to_judge: SyncSender<ToJudge<S>>,
@@ -191,7 +230,13 @@ impl<S: Sink + Send + 'static> Pipeline<S> {
                 block: Block::default(),
             }
         } else {
-            threads((0..config.workers).map(worker).collect(), judge, sink)
+            let dealer = Dealer::new(config.workers, config.seed);
+            threads(
+                (0..config.workers).map(worker).collect(),
+                dealer,
+                judge,
+                sink,
+            )
         };
         Self {
             stepper: Stepper::default(),
@@ -285,11 +330,17 @@ impl<S: Sink + Send + 'static> Pipeline<S> {
                 block,
             } => {
                 fill(&mut self.stepper, block);
-                drive(worker, block, facts, |facts| judge.take(facts, sink));
+                drive(worker, 0, block, facts, |facts| judge.take(facts, sink));
             }
-            Engine::Threads { workers, spare, .. } => {
+            Engine::Threads {
+                workers,
+                spare,
+                dealer,
+                ..
+            } => {
                 let mut block = spare.try_recv().unwrap_or_default();
                 fill(&mut self.stepper, &mut block);
+                Stepper::deal(dealer, workers.len(), &mut block);
                 let block = Arc::new(block);
                 for worker in workers {
                     // A worker that is gone has panicked: `finish` says so.
@@ -300,20 +351,37 @@ impl<S: Sink + Send + 'static> Pipeline<S> {
     }
 }
 
-fn threads<S: Sink + Send + 'static>(workers: Vec<Worker>, judge: Judge, sink: S) -> Engine<S> {
+fn threads<S: Sink + Send + 'static>(
+    workers: Vec<Worker>,
+    dealer: Dealer,
+    judge: Judge,
+    sink: S,
+) -> Engine<S> {
     let (to_judge, facts) = sync_channel::<ToJudge<S>>(workers.len() * UNDER_WAY);
     let (give_back, spare) = sync_channel::<Block>(UNDER_WAY);
     let mut senders = Vec::new();
     let mut handles = Vec::new();
-    for mut worker in workers {
+    let mut emptied = Vec::new();
+    for (own, mut worker) in workers.into_iter().enumerate() {
         let (sender, blocks) = sync_channel::<Arc<Block>>(UNDER_WAY);
+        let (give_facts_back, spare_facts) = sync_channel::<Facts>(UNDER_WAY);
+        emptied.push(give_facts_back);
         let (to_judge, give_back) = (to_judge.clone(), give_back.clone());
         senders.push(sender);
         handles.push(std::thread::spawn(move || {
+            let mut facts = Facts::default();
+            let mut waiting = 0;
             for block in blocks {
-                // The judge is gone only when it has panicked: `finish` says so.
-                drive(&mut worker, &block, &mut Facts::default(), |facts| {
-                    let _ = to_judge.send(ToJudge::Facts(std::mem::take(facts)));
+                drive(&mut worker, own, &block, &mut facts, |facts| {
+                    // A letter to the judge costs more than some facts: they go together.
+                    waiting += 1;
+                    let told = facts.observations.len() >= FACTS_AT_ONCE;
+                    if told || waiting == BLOCKS_AT_ONCE || facts.counters.is_some() {
+                        waiting = 0;
+                        let empty = spare_facts.try_recv().unwrap_or_default();
+                        // The judge is gone only when it has panicked: `finish` says so.
+                        let _ = to_judge.send(ToJudge::Facts(std::mem::replace(facts, empty)));
+                    }
                 });
                 // The last worker to have seen a block gives its buffer back.
                 if let Some(block) = Arc::into_inner(block)
@@ -324,9 +392,10 @@ fn threads<S: Sink + Send + 'static>(workers: Vec<Worker>, judge: Judge, sink: S
             }
         }));
     }
-    let judge = std::thread::spawn(move || run_judge(judge, sink, facts));
+    let judge = std::thread::spawn(move || run_judge(judge, sink, facts, emptied));
     Engine::Threads {
         workers: senders,
+        dealer,
         threads: handles,
         judge,
         to_judge,
@@ -338,10 +407,17 @@ fn run_judge<S: Sink>(
     mut judge: Judge,
     mut sink: S,
     inbox: Receiver<ToJudge<S>>,
+    emptied: Vec<SyncSender<Facts>>,
 ) -> (Box<Judge>, S) {
     for message in inbox {
         match message {
-            ToJudge::Facts(mut facts) => judge.take(&mut facts, &mut sink),
+            ToJudge::Facts(mut facts) => {
+                judge.take(&mut facts, &mut sink);
+                // Each worker gets its own memory back.
+                if let Some(worker) = emptied.get(usize::from(facts.worker)) {
+                    let _ = worker.try_send(facts);
+                }
+            }
             ToJudge::Visit(visit) => visit(&judge, &mut sink),
         }
     }
@@ -350,5 +426,9 @@ fn run_judge<S: Sink>(
 
 /// Packets shown to a worker at once: enough to hide the misses of the flow table behind each other later.
 const BATCH: usize = 64;
-/// Chunks under way for each worker.
-const UNDER_WAY: usize = 4;
+/// Chunks under way for each worker: four megabytes, which the cache that the cores share has room for.
+const UNDER_WAY: usize = 16;
+/// Facts that are worth a letter to the judge.
+const FACTS_AT_ONCE: usize = 512;
+/// Blocks after which a worker says how far it is, whatever it has found.
+const BLOCKS_AT_ONCE: u32 = 8;

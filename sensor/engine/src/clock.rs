@@ -1,9 +1,13 @@
 //! Packet time: the running maximum, whole seconds as ticks, and distrust of jumps.
 
+use std::ops::Range;
+
 /// The clock of a run. It turns packet times into ticks.
 #[derive(Debug, Clone, Default)]
 pub struct Clock {
     now_ns: Option<i64>,
+    /// The second that it is in, from its first nanosecond on; empty at first.
+    second: Range<i64>,
     doubted: Option<Doubt>,
     /// Jumps of over an hour that were met, believed or not.
     pub jumps: u64,
@@ -61,7 +65,13 @@ impl Clock {
 
     fn advance(&mut self, from_ns: i64, to_ns: i64) -> Option<i64> {
         self.now_ns = Some(to_ns);
+        // Nearly every packet is within the second of the one before it, and two divisions are a tenth of what it costs.
+        if self.second.contains(&to_ns) && self.second.contains(&from_ns) {
+            return None;
+        }
         let second = to_ns.div_euclid(NS_PER_S);
+        let begins = second.saturating_mul(NS_PER_S);
+        self.second = begins..begins.saturating_add(NS_PER_S);
         // The first second that can be told has no beginning that can.
         (second != from_ns.div_euclid(NS_PER_S)).then_some(second.saturating_mul(NS_PER_S))
     }

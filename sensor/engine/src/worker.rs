@@ -1,12 +1,13 @@
 //! Packets to facts: the per-packet work. Workers share nothing.
 //!
-//! Each worker is shown every packet of a file and takes those whose five-tuple hashes to it; fragments are put together
-//! by every worker alike, as only the whole packet tells its five-tuple. So any number of workers finds the same facts.
+//! Each worker takes the packets whose five-tuple hashes to it, whoever else it is shown ([`Dealer`] says whom a packet
+//! concerns); fragments are put together by every worker alike, as only the whole packet tells its five-tuple. So any number of workers finds the same facts.
 //! How a packet finds its flow is in `arrive`.
 
 mod arrive;
 mod conversations;
 mod deal;
+mod dealer;
 mod print;
 
 use terrier_wire::Side;
@@ -24,6 +25,7 @@ use arrive::Taken;
 use conversations::Conversations;
 use deal::Deals;
 pub use deal::{Aside, Dealt};
+pub use dealer::Dealer;
 
 /// How a worker is set up.
 #[derive(Debug, Clone, Copy)]
@@ -136,6 +138,12 @@ impl Worker {
             deals: None,
             config,
         }
+    }
+
+    /// The time of the first packet of the run, whomever it concerns: the timers of all workers turn alike. Where every
+    /// packet is shown to every worker, that is the first one shown.
+    pub fn begin(&mut self, at_ns: i64) {
+        self.table.begin(at_ns);
     }
 
     /// Works on packets, in the order of their `seq`.
@@ -481,6 +489,7 @@ impl Worker {
     /// holds too much. What is worth least goes first: those in which one side has spoken only, then those that are silent
     /// for the longest time.
     fn make_room(&mut self, at: u32, packet: &Packet<'_>, facts: &mut Facts) {
+        let told = facts.observations.len();
         while self.conversations.is_crowded() {
             let mut least = None;
             for (owner, half_told) in self.conversations.some(at) {
@@ -508,6 +517,14 @@ impl Worker {
             if asks_for_end(&facts.observations[before..]) {
                 self.table.get(victim).mark(Traits::REMEMBERED);
             }
+        }
+        if facts.observations.len() > told {
+            // Flows that were opened before this one have told something at its packet.
+            let first = facts.observations[..told]
+                .iter()
+                .rposition(|observation| observation.key.seq != packet.seq)
+                .map_or(0, |before| before + 1);
+            facts.observations[first..].sort_by_key(|observation| observation.key);
         }
     }
 

@@ -22,7 +22,9 @@ impl FlowKey {
         destination: (Address, u16),
         transport: Transport,
     ) -> (Self, bool) {
-        let from_low = source <= destination;
+        // As numbers: octet by octet it takes a call.
+        let number = |(address, port): (Address, u16)| (u128::from_be_bytes(address.0), port);
+        let from_low = number(source) <= number(destination);
         let (low, high) = if from_low {
             (source, destination)
         } else {

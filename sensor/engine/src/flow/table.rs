@@ -436,7 +436,7 @@ const BLOCK: usize = (2 << 20) / size_of::<Flow>();
 /// A name service's question is answered within seconds or never.
 const SHORT_S: i64 = 30;
 /// What comes after its answer is the answer again, or another question under the same ports.
-const ANSWERED_S: i64 = 10;
+const ANSWERED_S: i64 = 5;
 /// RFC 4787 asks translators to keep UDP for two minutes. Protocols without connections have no better bound: tunnels ask
 /// each other for life within a minute.
 const UDP_S: i64 = 120;
@@ -446,8 +446,9 @@ const CLOSED_S: i64 = 5;
 const HALF_OPEN_S: i64 = 30;
 /// A remote session may be silent for long, keepalives come within an hour at most by default on many systems.
 const ESTABLISHED_S: i64 = 3600;
-/// The first look at a new flow: no patience is shorter but that of closed ones.
-const FIRST_LOOK_S: i64 = 10;
+/// The first look at a new flow, soon: in a busy network most have been answered or reset by then, and a table that holds
+/// few of them lies in a cache.
+const FIRST_LOOK_S: i64 = 6;
 /// How often a flow is looked at, so that one that has closed meanwhile leaves soon.
 const LOOK_AGAIN_S: i64 = 60;
 /// How many flows are looked at for one eviction.

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
 
 use foldhash::fast::FixedState;
+use hashbrown::HashTable;
 
 use super::error::{Problem, SignatureError};
 use super::pattern::{self, MAX_NAME, Octets, Open, Path};
@@ -18,9 +19,8 @@ pub(super) struct Place {
 
 #[derive(Debug, Default)]
 pub(super) struct Matcher {
-    /// By the part of a value that is spelled out up to the end: of `connect.*.example.com` that is `example.com`. The
-    /// keys are ours, so that no hash is needed that withstands an attack.
-    names: HashMap<Box<str>, Vec<Name>, FixedState>,
+    /// By the part of a value that is spelled out up to the end: of `connect.*.example.com` that is `example.com`.
+    names: HashTable<Named>,
     /// Labels of the longest key: more need not be probed.
     deepest: usize,
     alpn: HashMap<Box<str>, Place, FixedState>,
@@ -36,6 +36,40 @@ pub(super) struct Matcher {
     user_agents: Vec<(Open, Place)>,
     subjects: Vec<(Box<str>, Place)>,
     issuers: Vec<(Box<str>, Place)>,
+}
+
+/// The names that end alike.
+#[derive(Debug)]
+struct Named {
+    hash: u64,
+    key: Box<str>,
+    names: Vec<Name>,
+}
+
+/// Hashes a name from its end on: each of its ends is hashed on the way. The keys of the table are ours, so that no hash is
+/// needed that withstands an attack.
+#[derive(Clone, Copy)]
+struct FromTheEnd(u64);
+
+impl FromTheEnd {
+    const NOTHING: Self = Self(0);
+
+    #[inline]
+    fn octet(&mut self, octet: u8) {
+        self.0 = (self.0 ^ u64::from(octet)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+
+    /// With the upper bits folded down, which the table looks at.
+    #[inline]
+    fn hash(self) -> u64 {
+        self.0 ^ (self.0 >> 32)
+    }
+
+    fn of(text: &str) -> u64 {
+        let mut hash = Self::NOTHING;
+        text.bytes().rev().for_each(|octet| hash.octet(octet));
+        hash.hash()
+    }
 }
 
 #[derive(Debug)]
@@ -137,28 +171,50 @@ impl Matcher {
             None => (value.as_str(), Covers::Whole),
         };
         self.deepest = self.deepest.max(key.split('.').count());
-        self.names.entry(key.into()).or_default().push(Name {
+        let name = Name {
             place,
             covers,
             seen_in: entry.seen_in.clone(),
             spelled: value.len() - value.matches('*').count(),
-        });
+        };
+        let hash = FromTheEnd::of(key);
+        let same = |named: &Named| *named.key == *key;
+        match self.names.find_mut(hash, same) {
+            Some(named) => named.names.push(name),
+            None => {
+                let named = Named {
+                    hash,
+                    key: key.into(),
+                    names: vec![name],
+                };
+                self.names.insert_unique(hash, named, |named| named.hash);
+            }
+        }
     }
 
     /// One probe per label border, as far as the longest key goes.
     pub(super) fn by_name(&self, name: &str, seen_in: SeenIn) -> Option<Place> {
         let mut buffer = [0; MAX_NAME];
         let (name, whole) = fold(name, &mut buffer)?;
-        let dots = name
-            .bytes()
-            .enumerate()
-            .rev()
-            .filter(|&(_, octet)| octet == b'.');
-        let borders = dots.map(|(dot, _)| dot + 1);
         let mut best: Option<&Name> = None;
-        for start in borders.chain([0]).take(self.deepest) {
+        let mut hash = FromTheEnd::NOTHING;
+        let mut labels = 0;
+        let octets = name.as_bytes();
+        for start in (0..octets.len()).rev() {
+            hash.octet(*octets.get(start)?);
+            let border = start == 0 || octets.get(start - 1) == Some(&b'.');
+            if !border {
+                continue;
+            }
+            labels += 1;
+            if labels > self.deepest {
+                break;
+            }
             let tail = name.get(start..)?;
-            let entries = self.names.get(tail).map_or(&[][..], Vec::as_slice);
+            let entries = self
+                .names
+                .find(hash.hash(), |named| *named.key == *tail)
+                .map_or(&[][..], |named| named.names.as_slice());
             for entry in entries {
                 let covered = match &entry.covers {
                     Covers::Below => true,

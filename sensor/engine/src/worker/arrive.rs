@@ -8,6 +8,7 @@ use terrier_wire::link::{Encapsulations, Layers, Outer, Tunnel, Undecoded};
 use terrier_wire::net::{Address, Ip, Protocol};
 use terrier_wire::transport::Flags;
 
+use super::dealer::ends_of;
 use super::print::{DUPLICATE_NS, NO_PRINT, print_of};
 use super::{Facts, Worker};
 use crate::counters::Counters;
@@ -229,7 +230,7 @@ impl Worker {
         if let Some(deals) = &self.deals {
             return self.config.count == 1 || self.dealt_to(deals, key) == self.config.index;
         }
-        ((hash >> 32) * u64::from(self.config.count)) >> 32 == u64::from(self.config.index)
+        owner_of(hash, self.config.count) == u64::from(self.config.index)
     }
 
     #[inline]
@@ -272,28 +273,8 @@ impl Worker {
     /// The place of a packet's flow, whosever it is.
     #[inline]
     pub(super) fn inner_place(&self, ip: &Ip<'_>, header: &Header<'_>) -> Place {
-        let (source_port, destination_port, transport) = match header {
-            Header::Tcp(segment) => (
-                segment.source_port,
-                segment.destination_port,
-                Transport::Tcp,
-            ),
-            Header::Udp(datagram) => (
-                datagram.source_port,
-                datagram.destination_port,
-                Transport::Udp,
-            ),
-            Header::Other(other) => (
-                other.source_port,
-                other.destination_port,
-                Transport::of(ip.protocol.0),
-            ),
-        };
-        self.anybodys_place(
-            (ip.source, source_port),
-            (ip.destination, destination_port),
-            transport,
-        )
+        let (source, destination, transport) = ends_of(ip, header);
+        self.anybodys_place(source, destination, transport)
     }
 
     /// Gives a packet to its flow. Answers where that is.
@@ -500,6 +481,12 @@ impl Worker {
             }),
         );
     }
+}
+
+/// The worker that owns the flow of this hash, of so many.
+#[inline]
+pub(super) fn owner_of(hash: u64, count: u16) -> u64 {
+    ((hash >> 32) * u64::from(count)) >> 32
 }
 
 /// What the tunnel of a single machine runs over, and its name.

@@ -23,7 +23,7 @@ fn run_dealt(frames: &[Frame], count: u16, anybody: u16) -> (Vec<Observation>, C
         if let Some(tick) = clock.packet(at_ns) {
             seq += 1;
             for (worker, facts) in workers.iter_mut().zip(&mut facts) {
-                worker.tick(tick, seq, facts);
+                while worker.tick(tick, seq, facts) == Ticked::MoreToTell {}
             }
         }
         seq += 1;
