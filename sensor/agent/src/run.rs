@@ -246,7 +246,7 @@ impl Watch {
                 left_out: None,
             })
             .collect();
-        let mut stats = Stats::new(progress, &judge.counters(), captures);
+        let mut stats = Stats::new(progress, &judge.counters(), &judge.verdicts(), captures);
         stats.drops = drops(&interfaces);
         stats.shed = Some(interfaces.iter().map(|counts| counts.shed.packets).sum());
         stats.facts_lost = Some(facts_lost);

@@ -4,6 +4,7 @@
 //! has passed. So what comes out does not depend on how many workers there are.
 
 use std::borrow::Cow;
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -52,10 +53,26 @@ pub struct Verdicts {
     pub findings: BTreeMap<Cow<'static, str>, u64>,
     /// Alerts opened, by class and severity.
     pub alerts: BTreeMap<(String, &'static str), u64>,
-    /// Alerts forgotten because there were too many.
-    pub alerts_forgotten: u64,
+    /// How full its tables are, in the order of [`Verdicts::TABLES`].
+    pub tables: [Table; 4],
+    /// Flows whose beginning was not kept for the detections that wait for more, as they kept too much.
+    pub passed_over: u64,
     /// Client hellos over TCP.
     pub hellos: Hellos,
+}
+
+impl Verdicts {
+    /// Names of the judge's tables: names by address, what inside hosts call themselves, server names of flows, alerts.
+    pub const TABLES: [&str; 4] = ["names", "hosts", "flow_names", "alerts"];
+}
+
+/// How full a table is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Table {
+    /// Entries in use.
+    pub entries: u64,
+    /// Entries that were given up to make room, or for which there was none.
+    pub forgotten: u64,
 }
 
 /// How much client hellos tell.
@@ -79,6 +96,8 @@ pub struct Judge {
     /// Server names seen in a flow that has not ended, by flow id.
     flow_names: HashMap<u64, (String, NameSource), FixedState>,
     most_flow_names: usize,
+    /// Names of flows for which there was no room.
+    flow_names_forgotten: u64,
     inboxes: Vec<Inbox>,
     verdicts: Verdicts,
     found: Vec<Finding>,
@@ -98,7 +117,7 @@ impl Judge {
     #[must_use]
     pub fn new(config: JudgeConfig) -> Self {
         let limits = config.limits;
-        let detections = detect::all(config.signatures);
+        let detections = detect::all(config.signatures, limits.awaited_octets);
         let findings = detections
             .iter()
             .flat_map(|detection| detection.finds())
@@ -111,6 +130,7 @@ impl Judge {
             names: Names::new(limits.names, config.seed),
             hosts: Hosts::new(limits.hosts, config.seed),
             most_flow_names: limits.flow_names,
+            flow_names_forgotten: 0,
             flow_names: HashMap::with_hasher(FixedState::with_seed(config.seed)),
             inboxes: (0..config.workers.max(1))
                 .map(|_| Inbox::default())
@@ -165,7 +185,17 @@ impl Judge {
     #[must_use]
     pub fn verdicts(&self) -> Verdicts {
         Verdicts {
-            alerts_forgotten: self.alerts.forgotten,
+            tables: [
+                (self.names.len(), self.names.forgotten),
+                (self.hosts.len(), self.hosts.forgotten()),
+                (self.flow_names.len(), self.flow_names_forgotten),
+                (self.alerts.len(), self.alerts.forgotten),
+            ]
+            .map(|(entries, forgotten)| Table {
+                entries: entries as u64,
+                forgotten,
+            }),
+            passed_over: self.detections.iter().map(|one| one.passed_over()).sum(),
             ..self.verdicts.clone()
         }
     }
@@ -234,13 +264,16 @@ impl Judge {
             Fact::Http(http) => (http.host.as_ref(), NameSource::Http),
             _ => return,
         };
-        if let Some(name) = name.filter(|name| name.len() <= MAX_NAME)
-            && (self.flow_names.len() < self.most_flow_names
-                || self.flow_names.contains_key(&flow.id))
-        {
-            self.flow_names
-                .entry(flow.id)
-                .or_insert_with(|| (name.clone(), source));
+        let Some(name) = name.filter(|name| name.len() <= MAX_NAME) else {
+            return;
+        };
+        let has_room = self.flow_names.len() < self.most_flow_names;
+        if let Entry::Vacant(place) = self.flow_names.entry(flow.id) {
+            if has_room {
+                place.insert((name.clone(), source));
+            } else {
+                self.flow_names_forgotten += 1;
+            }
         }
     }
 

@@ -31,7 +31,7 @@ pub use counters::Counters;
 pub use coverage::{Coverage, Encapsulation, ProtocolRow, ToolRow, coverage};
 pub use flow::Spread;
 pub use home::{Direction, HomeNetworks};
-pub use judge::{Hellos, Judge, JudgeConfig, Sink, Verdicts};
+pub use judge::{Hellos, Judge, JudgeConfig, Sink, Table, Verdicts};
 pub use limits::Limits;
 pub use packet::{LinkType, Packet};
 pub use protocol::protocols;

@@ -20,6 +20,8 @@ pub struct Limits {
     pub flow_names: usize,
     /// Open alerts.
     pub alerts: usize,
+    /// Octets that detections may keep of flows whose continuation may tell more.
+    pub awaited_octets: usize,
 }
 
 impl Limits {
@@ -45,9 +47,10 @@ impl Limits {
             fragment_octets: part.min(MOST_FRAGMENT_OCTETS),
             names: (6 * part / NAME).min(MOST_NAMES),
             hosts: (2 * part / HOST).min(MOST_HOSTS),
-            flow_names: (6 * part / FLOW_NAME).min(MOST_FLOW_NAMES),
-            // What is left are 3 parts, for the gaps between pieces of memory.
+            flow_names: (5 * part / FLOW_NAME).min(MOST_FLOW_NAMES),
             alerts: (6 * part / ALERT).min(MOST_ALERTS),
+            // What is left are 3 parts, for the gaps between pieces of memory.
+            awaited_octets: part,
         }
     }
 }
@@ -67,10 +70,11 @@ fn reserve(workers: u16) -> usize {
 const PROGRAM: usize = 32 << 20;
 const WORKER: usize = 8 << 20;
 const LEAST_SHARED: usize = 24 << 20;
-/// An entry, its slot in the index while that grows, and its place in the list of those that end together.
-const FLOW: usize = 192;
+/// An entry, its slot in the index while that grows, its place in the list of those that end together, its share of the
+/// tags.
+const FLOW: usize = 208;
 /// A text is shared by two entries at least: who asked, and anybody.
-const NAME: usize = 256;
+const NAME: usize = 320;
 const HOST: usize = 400;
 const FLOW_NAME: usize = 384;
 /// At the end of the input those that have grown are there twice.
@@ -100,7 +104,8 @@ mod tests {
                     + limits.names * NAME
                     + limits.hosts * HOST
                     + limits.flow_names * FLOW_NAME
-                    + limits.alerts * ALERT;
+                    + limits.alerts * ALERT
+                    + limits.awaited_octets;
                 assert!(sum < octets, "{sum} of {octets} for {workers}");
                 assert!(limits.flows >= 32_768 && limits.alerts >= 512, "{limits:?}");
             }

@@ -34,6 +34,8 @@ pub(crate) struct Names {
     most: usize,
     texts: Texts,
     hasher: FixedState,
+    /// Entries that went to make room.
+    pub(crate) forgotten: u64,
 }
 
 /// Each name once, with how many entries have it.
@@ -56,12 +58,19 @@ impl Names {
                 ..Texts::default()
             },
             hasher: FixedState::with_seed(seed),
+            forgotten: 0,
         }
+    }
+
+    /// How many entries there are.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
     }
 
     /// Learns the addresses of an answer.
     pub(crate) fn learn(&mut self, asker: IpAddr, dns: &DnsTransaction) {
-        if dns.service != NameService::Dns || dns.query.is_empty() || dns.addresses.is_empty() {
+        let is_name = !dns.query.is_empty() && dns.query.len() <= MAX_NAME;
+        if dns.service != NameService::Dns || !is_name || dns.addresses.is_empty() {
             return;
         }
         // It is held while its entries come, lest one that goes takes it along.
@@ -102,6 +111,7 @@ impl Names {
         {
             let ((_, text), _) = entry.remove();
             self.texts.leave(text);
+            self.forgotten += 1;
         }
         self.order.push_back(key);
         self.texts.hold(text);
@@ -150,6 +160,9 @@ impl Texts {
         &self.places[place as usize].0
     }
 }
+
+/// RFC 1035, section 2.3.4. Where octets are no text they are told as four characters each: what is longer names no host.
+const MAX_NAME: usize = 255;
 
 #[cfg(test)]
 mod tests {
@@ -209,7 +222,7 @@ mod tests {
         for last in 1..=9 {
             names.learn(asker, &answer("a.example", &format!("192.0.2.{last}")));
         }
-        assert_eq!(names.entries.len(), 4);
+        assert_eq!((names.len(), names.forgotten), (4, 14));
         assert_eq!(names.texts.by_text.len(), 1);
         assert_eq!(names.of(asker, "192.0.2.1".parse().unwrap()), None);
         assert_eq!(
