@@ -89,6 +89,7 @@ const RULES: &[Rule] = &[
             "flow",
             "observation",
             "packet",
+            "prefetch",
             "protocol",
             "reassembly",
         ],

@@ -7,6 +7,7 @@ pub mod capture;
 pub mod cli;
 pub mod doctor;
 pub mod exit;
+mod memory;
 pub mod output;
 pub mod pipeline;
 pub mod privilege;
@@ -23,13 +24,10 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-/// See its line in the manifest.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// Runs the command line; the answer is the exit code.
 #[must_use]
 pub fn main() -> ExitCode {
+    memory::keep();
     let cli = cli::Cli::parse();
     let done = match &cli.command {
         cli::Command::Read(args) => read::read(args),

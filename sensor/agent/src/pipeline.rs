@@ -1,11 +1,13 @@
 //! Chunks to records: numbers and times the packets, shows them to the workers, hands the facts to the judge.
 //!
-//! With one worker everything happens in the calling thread. With more, the caller fills chunks and finds whom each packet
-//! concerns, each worker works on its own ones, and a thread of its own runs the judge; a bounded number of chunks is under
+//! With one worker everything happens in the calling thread. With more, the caller fills chunks, the workers find whom each
+//! packet concerns and work on their own ones, and a thread of its own runs the judge; a bounded number of chunks is under
 //! way, so a slow judge holds the reader back and memory stays bounded.
 
+mod queue;
+
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 use terrier_engine::{
@@ -14,6 +16,7 @@ use terrier_engine::{
 };
 
 use crate::capture::Chunk;
+use queue::Queue;
 
 /// Gives packets and ticks their place and time.
 #[derive(Debug, Default)]
@@ -32,8 +35,6 @@ struct Block {
     chunk: Chunk,
     first_seq: u64,
     ticks: Vec<Tick>,
-    /// The packets of each worker, by index; empty where there is one worker, whose they all are.
-    dealt: Vec<Vec<u32>>,
 }
 
 /// A tick in a block.
@@ -65,30 +66,9 @@ impl Stepper {
         self.seq += (block.chunk.len() + block.ticks.len()) as u64;
     }
 
-    /// Deals out the packets of a block.
-    fn deal(dealer: &Dealer, workers: usize, block: &mut Block) {
-        if workers > usize::from(Dealer::MOST) {
-            // Each is shown all.
-            return;
-        }
-        block.dealt.resize_with(workers, Vec::new);
-        block.dealt.iter_mut().for_each(Vec::clear);
-        for (index, (meta, octets)) in (0..).zip(block.chunk.iter()) {
-            let mut left = dealer.concerns(&meta.packet(0, octets));
-            while left != 0 {
-                let worker = left.trailing_zeros() as usize;
-                left &= left - 1;
-                if let Some(dealt) = block.dealt.get_mut(worker) {
-                    dealt.push(index);
-                }
-            }
-        }
-    }
-
     /// A block without packets: a tick.
     fn tick(&mut self, block: &mut Block, at_ns: i64) {
         block.chunk.clear();
-        block.dealt.clear();
         block.ticks.clear();
         block.first_seq = self.seq + 1;
         block.ticks.push(Tick { before: 0, at_ns });
@@ -96,11 +76,11 @@ impl Stepper {
     }
 }
 
-/// Shows a block to the worker of this index; what it has found goes to `hand_on`.
+/// Shows a block to a worker, or those packets of it that are dealt to him; what he has found goes to `hand_on`.
 fn drive(
     worker: &mut Worker,
-    own: usize,
     block: &Block,
+    dealt: Option<&[u32]>,
     facts: &mut Facts,
     mut hand_on: impl FnMut(&mut Facts),
 ) {
@@ -108,7 +88,6 @@ fn drive(
     if let Some(first) = metas.first() {
         worker.begin(first.at_ns);
     }
-    let dealt = block.dealt.get(own).map(Vec::as_slice);
     let mut all = 0..metas.len();
     let mut own = dealt.unwrap_or_default().iter();
     let mut next = || match dealt {
@@ -192,12 +171,10 @@ enum Engine<S: Sink + Send + 'static> {
         block: Block,
     },
     Threads {
-        workers: Vec<SyncSender<Arc<Block>>>,
-        dealer: Dealer,
+        queue: Arc<Queue>,
         threads: Vec<JoinHandle<()>>,
         judge: JoinHandle<(Box<Judge>, S)>,
         to_judge: SyncSender<ToJudge<S>>,
-        spare: Receiver<Block>,
     },
 }
 
@@ -304,13 +281,13 @@ impl<S: Sink + Send + 'static> Pipeline<S> {
         match self.engine {
             Engine::Inline { judge, sink, .. } => (judge, sink, progress),
             Engine::Threads {
-                workers,
+                queue,
                 threads,
                 judge,
                 to_judge,
-                ..
             } => {
-                drop((workers, to_judge));
+                queue.end();
+                drop(to_judge);
                 for thread in threads {
                     thread.join().expect("a worker does not panic");
                 }
@@ -330,22 +307,14 @@ impl<S: Sink + Send + 'static> Pipeline<S> {
                 block,
             } => {
                 fill(&mut self.stepper, block);
-                drive(worker, 0, block, facts, |facts| judge.take(facts, sink));
+                drive(worker, block, None, facts, |facts| {
+                    judge.take(facts, sink);
+                });
             }
-            Engine::Threads {
-                workers,
-                spare,
-                dealer,
-                ..
-            } => {
-                let mut block = spare.try_recv().unwrap_or_default();
+            Engine::Threads { queue, .. } => {
+                let mut block = queue.empty();
                 fill(&mut self.stepper, &mut block);
-                Stepper::deal(dealer, workers.len(), &mut block);
-                let block = Arc::new(block);
-                for worker in workers {
-                    // A worker that is gone has panicked: `finish` says so.
-                    let _ = worker.send(Arc::clone(&block));
-                }
+                queue.push(block);
             }
         }
     }
@@ -357,22 +326,19 @@ fn threads<S: Sink + Send + 'static>(
     judge: Judge,
     sink: S,
 ) -> Engine<S> {
-    let (to_judge, facts) = sync_channel::<ToJudge<S>>(workers.len() * UNDER_WAY);
-    let (give_back, spare) = sync_channel::<Block>(UNDER_WAY);
-    let mut senders = Vec::new();
+    let queue = Arc::new(Queue::new(workers.len(), dealer));
+    let (to_judge, facts) = sync_channel::<ToJudge<S>>(workers.len() * LETTERS);
     let mut handles = Vec::new();
     let mut emptied = Vec::new();
     for (own, mut worker) in workers.into_iter().enumerate() {
-        let (sender, blocks) = sync_channel::<Arc<Block>>(UNDER_WAY);
-        let (give_facts_back, spare_facts) = sync_channel::<Facts>(UNDER_WAY);
+        let (give_facts_back, spare_facts) = sync_channel::<Facts>(LETTERS);
         emptied.push(give_facts_back);
-        let (to_judge, give_back) = (to_judge.clone(), give_back.clone());
-        senders.push(sender);
+        let (queue, to_judge) = (Arc::clone(&queue), to_judge.clone());
         handles.push(std::thread::spawn(move || {
             let mut facts = Facts::default();
             let mut waiting = 0;
-            for block in blocks {
-                drive(&mut worker, own, &block, &mut facts, |facts| {
+            queue.show(own, |block, dealt| {
+                drive(&mut worker, block, dealt, &mut facts, |facts| {
                     // A letter to the judge costs more than some facts: they go together.
                     waiting += 1;
                     let told = facts.observations.len() >= FACTS_AT_ONCE;
@@ -383,23 +349,15 @@ fn threads<S: Sink + Send + 'static>(
                         let _ = to_judge.send(ToJudge::Facts(std::mem::replace(facts, empty)));
                     }
                 });
-                // The last worker to have seen a block gives its buffer back.
-                if let Some(block) = Arc::into_inner(block)
-                    && let Err(TrySendError::Disconnected(_)) = give_back.try_send(block)
-                {
-                    return;
-                }
-            }
+            });
         }));
     }
     let judge = std::thread::spawn(move || run_judge(judge, sink, facts, emptied));
     Engine::Threads {
-        workers: senders,
-        dealer,
+        queue,
         threads: handles,
         judge,
         to_judge,
-        spare,
     }
 }
 
@@ -426,9 +384,9 @@ fn run_judge<S: Sink>(
 
 /// Packets shown to a worker at once: enough to hide the misses of the flow table behind each other later.
 const BATCH: usize = 64;
-/// Chunks under way for each worker: four megabytes, which the cache that the cores share has room for.
-const UNDER_WAY: usize = 16;
+/// Letters of each worker that may wait for the judge.
+const LETTERS: usize = 16;
 /// Facts that are worth a letter to the judge.
 const FACTS_AT_ONCE: usize = 512;
 /// Blocks after which a worker says how far it is, whatever it has found.
-const BLOCKS_AT_ONCE: u32 = 8;
+const BLOCKS_AT_ONCE: u32 = 16;

@@ -3,7 +3,7 @@
 /// Has the cache line at the start of `value`, and the next one if it is longer, fetched into the caches. It changes nothing
 /// and cannot fail; where the processor has no such instruction nothing happens.
 #[inline]
-pub(crate) fn fetch<T>(value: &T) {
+pub(crate) fn fetch<T: ?Sized>(value: &T) {
     #[cfg(target_arch = "x86_64")]
     {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
@@ -14,7 +14,7 @@ pub(crate) fn fetch<T>(value: &T) {
         )]
         unsafe {
             _mm_prefetch::<_MM_HINT_T0>(address);
-            if size_of::<T>() > LINE {
+            if size_of_val(value) > LINE {
                 _mm_prefetch::<_MM_HINT_T0>(address.wrapping_add(LINE));
             }
         }

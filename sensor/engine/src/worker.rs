@@ -19,6 +19,7 @@ use crate::flow::{Flow, FlowTable, Hasher, Phase, TcpSeen, Traits};
 use crate::limits::Limits;
 use crate::observation::{EndCause, Fact, Frames, Observation};
 use crate::packet::Packet;
+use crate::prefetch;
 use crate::protocol::{self, DatagramSearch, Emit, Found, Outcome, Patience, StreamSearch};
 use crate::reassembly::Fragments;
 use arrive::Taken;
@@ -150,6 +151,10 @@ impl Worker {
     pub fn packets(&mut self, packets: &[Packet<'_>], facts: &mut Facts) {
         let mut taken = [const { Taken::NOTHING }; BATCH];
         for batch in packets.chunks(BATCH) {
+            // Where another processor has dealt them out, the headers are in its cache.
+            for packet in batch {
+                prefetch::fetch(packet.octets);
+            }
             for (packet, taken) in batch.iter().zip(&mut taken) {
                 self.take_apart(packet, taken);
             }

@@ -1,14 +1,21 @@
 //! The unit that moves between threads: many packets in one buffer.
 
+use std::ops::Range;
+use std::sync::Arc;
+
 use terrier_engine::{LinkType, Packet};
 
-/// A block of packets in one buffer. It is filled, handed on, and filled again, so that the packet path allocates nothing.
+use super::mapped::Window;
+
+/// A block of packets in one buffer, or in a part of a file that is mapped. It is filled, handed on, and filled again, so that the packet path allocates nothing.
 #[derive(Debug, Default)]
 pub struct Chunk {
     /// The buffer at its whole length: it is cleared to zero once, and not again for every block.
     octets: Vec<u8>,
     /// How much of `octets` has been written.
     filled: usize,
+    /// Where its octets lie instead, if they were not copied out of their file.
+    shown: Option<(Arc<Window>, Range<usize>)>,
     packets: Vec<Meta>,
 }
 
@@ -42,6 +49,7 @@ impl Chunk {
         Self {
             octets: vec![0; octets],
             filled: 0,
+            shown: None,
             packets: Vec::new(),
         }
     }
@@ -49,7 +57,13 @@ impl Chunk {
     /// Forgets the packets and keeps the memory.
     pub fn clear(&mut self) {
         self.filled = 0;
+        self.shown = None;
         self.packets.clear();
+    }
+
+    /// All its octets.
+    fn all(&self) -> &[u8] {
+        all(&self.octets, self.filled, self.shown.as_ref())
     }
 
     /// How many packets there are.
@@ -70,7 +84,7 @@ impl Chunk {
     /// The captured octets of a packet of this chunk.
     pub fn octets(&self, meta: &Meta) -> &[u8] {
         let start = meta.start as usize;
-        self.octets
+        self.all()
             .get(start..start + meta.len as usize)
             .unwrap_or_default()
     }
@@ -82,7 +96,7 @@ impl Chunk {
 
     /// Keeps the packets that `keep` says yes to, in their order; no octet moves.
     pub fn retain(&mut self, mut keep: impl FnMut(&Meta, &[u8]) -> bool) {
-        let octets = &self.octets;
+        let octets = all(&self.octets, self.filled, self.shown.as_ref());
         self.packets.retain(|meta| {
             let start = meta.start as usize;
             keep(
@@ -99,6 +113,9 @@ impl Chunk {
         let Some(room) = self.octets.get_mut(self.filled..self.filled + octets.len()) else {
             return false;
         };
+        if self.shown.is_some() {
+            return false;
+        }
         room.copy_from_slice(octets);
         self.packets.push(Meta {
             start: self.filled as u32,
@@ -141,9 +158,19 @@ impl Chunk {
         self.filled = (self.filled + octets).min(self.octets.len());
     }
 
-    /// What was written, and the list in which to enter the packets found in it.
+    /// Its octets are those of a part of a file. Only where nothing is in it.
+    pub(super) fn show(&mut self, window: Arc<Window>, part: Range<usize>) {
+        debug_assert!(self.packets.is_empty(), "packets point into the octets");
+        self.filled = 0;
+        self.shown = Some((window, part));
+    }
+
+    /// What was written or is shown, and the list in which to enter the packets found in it.
     pub(super) fn split(&mut self) -> (&[u8], &mut Vec<Meta>) {
-        (&self.octets[..self.filled], &mut self.packets)
+        (
+            all(&self.octets, self.filled, self.shown.as_ref()),
+            &mut self.packets,
+        )
     }
 
     /// Forgets what was written from `at` on, after appending it to `rest`.
@@ -157,6 +184,18 @@ impl Chunk {
         debug_assert!(self.packets.is_empty(), "packets point into the octets");
         self.octets.copy_within(octets..self.filled, 0);
         self.filled -= octets;
+    }
+}
+
+/// The octets of a chunk that consists of these.
+fn all<'a>(
+    octets: &'a [u8],
+    filled: usize,
+    shown: Option<&'a (Arc<Window>, Range<usize>)>,
+) -> &'a [u8] {
+    match shown {
+        Some((window, part)) => window.get(part.clone()).unwrap_or_default(),
+        None => &octets[..filled],
     }
 }
 

@@ -7,10 +7,11 @@ use std::sync::atomic::AtomicU64;
 
 use super::compressed::Compression;
 use super::fault::{Damage, Fault, OpenError};
+use super::mapped::Window;
 use super::octets::{self, Decompress, Identity, Look, Octets, Rewritten};
 use super::pcap::{self, Layout, Place};
 use super::pcapng::{self, MAX_BLOCK, Sections};
-use super::{Chunk, Filled, Source};
+use super::{CHUNK_OCTETS, Chunk, Filled, Source};
 
 /// A capture file being read, or a capture on standard input.
 pub struct CaptureFile {
@@ -181,6 +182,34 @@ impl CaptureFile {
         }
     }
 
+    /// Shows packets where the page cache has them; nothing where that cannot be.
+    fn show(&mut self, chunk: &mut Chunk) -> Option<Result<Filled, Fault>> {
+        while let Some((window, part)) = self.octets.show(CHUNK_OCTETS) {
+            chunk.show(Arc::clone(&window), part);
+            Window::warm(chunk.split().0);
+            if window.is_torn() {
+                break;
+            }
+            let (used, fault) = self.walk(chunk);
+            self.octets.pass(used);
+            if !chunk.is_empty() {
+                self.found = fault;
+                return Some(Ok(Filled::More));
+            }
+            if fault.is_some() {
+                chunk.clear();
+                return Some(self.end_with(fault));
+            }
+            // A record that is longer than what is shown is read.
+            if used == 0 {
+                break;
+            }
+            chunk.clear();
+        }
+        chunk.clear();
+        None
+    }
+
     /// Keeps the beginning of a record whose rest is still to be written.
     fn wait_for_more(&mut self, chunk: &mut Chunk) -> Filled {
         chunk.cut_off(0, &mut self.carry);
@@ -224,6 +253,12 @@ impl Source for CaptureFile {
         }
         if self.ended {
             return Ok(Filled::End);
+        }
+        if self.octets.take_back(self.carry.len()) {
+            self.carry.clear();
+            if let Some(filled) = self.show(chunk) {
+                return filled;
+            }
         }
         chunk.make_room(self.carry.len());
         chunk.unwritten()[..self.carry.len()].copy_from_slice(&self.carry);

@@ -24,6 +24,7 @@ mod file;
 mod filter;
 mod folder;
 mod live;
+mod mapped;
 mod merge;
 mod octets;
 mod pcap;

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Chain, Cursor, IsTerminal, Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::os::fd::AsFd;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 
 use super::compressed::{self, Ahead, Compression, Here};
 use super::fault::OpenError;
+use super::mapped::Window;
 
 /// The octets of one capture, decompressed.
 pub(super) enum Octets {
@@ -88,6 +90,7 @@ pub(super) fn open(
         offset: 0,
         start: None,
         changed: None,
+        shown: Shown::Never,
         read: Arc::clone(read),
     };
     let head = head(&mut plain, 4).map_err(failed)?;
@@ -96,8 +99,11 @@ pub(super) fn open(
     }
     let Some(by) = Compression::of(&head) else {
         let octets = if regular {
-            if decompress == Decompress::Never {
-                plain.start = Some(Vec::new());
+            match decompress {
+                Decompress::Never => plain.start = Some(Vec::new()),
+                Decompress::Ahead => plain.shown = Shown::Not,
+                // Of a look, or of one of many files, a few octets are wanted.
+                Decompress::Here => {}
             }
             Octets::Plain(plain)
         } else if decompress == Decompress::Never {
@@ -154,6 +160,37 @@ impl Octets {
     pub(super) fn park(&mut self) {
         if let Self::Plain(file) = self {
             file.file = None;
+            if let Shown::Through(_) = file.shown {
+                file.shown = Shown::Not;
+            }
+        }
+    }
+
+    /// The next octets, so many of them, where the page cache has them; none where that cannot be or does not pay. [`Octets::pass`] says how many of them are done with.
+    pub(super) fn show(&mut self, octets: usize) -> Option<(Arc<Window>, Range<usize>)> {
+        match self {
+            Self::Plain(file) => file.show(octets),
+            Self::Pipe(_) | Self::Stream(_) => None,
+        }
+    }
+
+    /// So many octets that were shown have been used.
+    pub(super) fn pass(&mut self, octets: usize) {
+        if let Self::Plain(file) = self {
+            file.offset += octets as u64;
+            file.read.fetch_add(octets as u64, Ordering::Relaxed);
+        }
+    }
+
+    /// So many octets that were read have not been used, and are to come again; answers whether they will.
+    pub(super) fn take_back(&mut self, octets: usize) -> bool {
+        match self {
+            Self::Plain(file) if !matches!(file.shown, Shown::Never) => {
+                file.offset -= octets as u64;
+                file.read.fetch_sub(octets as u64, Ordering::Relaxed);
+                true
+            }
+            _ => false,
         }
     }
 
@@ -194,6 +231,11 @@ pub(super) type Identity = (u64, u64);
 #[error("the file was written anew")]
 pub(super) struct Rewritten;
 
+/// The error of reading on in a file that became shorter.
+#[derive(Debug, thiserror::Error)]
+#[error("the file was cut to less than what had been read of it")]
+struct Cut;
+
 /// A file that knows how far it was read, so that it can be closed and opened again.
 pub(super) struct PlainFile {
     path: PathBuf,
@@ -204,11 +246,63 @@ pub(super) struct PlainFile {
     start: Option<Vec<u8>>,
     /// When it was last changed, as far as it was looked at.
     changed: Option<(i64, i64)>,
+    shown: Shown,
     /// How much has been read of all inputs, for the progress bar.
     read: Arc<AtomicU64>,
 }
 
+/// How a file is shown.
+enum Shown {
+    /// Never: it is read on from where its descriptor stands.
+    Never,
+    /// Not any more.
+    NoMore,
+    /// Not at present.
+    Not,
+    /// Through this.
+    Through(Arc<Window>),
+}
+
 impl PlainFile {
+    fn show(&mut self, octets: usize) -> Option<(Arc<Window>, Range<usize>)> {
+        let part = |window: &Window, offset| {
+            let start = window.place(offset, octets)?;
+            Some(start..start + octets)
+        };
+        match &self.shown {
+            Shown::Never | Shown::NoMore => return None,
+            Shown::Through(window) if window.is_torn() => {
+                // Reading tells what has become of it.
+                self.shown = Shown::NoMore;
+                return None;
+            }
+            Shown::Through(window) => {
+                if let Some(part) = part(window, self.offset) {
+                    return Some((Arc::clone(window), part));
+                }
+            }
+            Shown::Not => {}
+        }
+        if self.file.is_none() {
+            self.file = Some(self.reopen().ok()?);
+        }
+        let file = self.file.as_ref()?;
+        let length = file.metadata().ok()?.len();
+        // The end is read: it may be growing, or cut.
+        if length.saturating_sub(self.offset) < octets as u64 {
+            self.shown = Shown::Not;
+            return None;
+        }
+        let Ok(window) = Window::open(file, self.offset, length) else {
+            self.shown = Shown::NoMore;
+            return None;
+        };
+        let window = Arc::new(window);
+        let part = part(&window, self.offset)?;
+        self.shown = Shown::Through(Arc::clone(&window));
+        Some((window, part))
+    }
+
     fn reopen(&self) -> io::Result<File> {
         let mut file = File::open(&self.path)?;
         let metadata = file.metadata()?;
@@ -287,7 +381,13 @@ impl Read for PlainFile {
             Some(file) => file,
             None => self.reopen()?,
         };
-        let mut read = file.read(into);
+        let mut read = match self.shown {
+            Shown::Never => file.read(into),
+            _ => file.read_at(into, self.offset).and_then(|read| match read {
+                0 if file.metadata()?.len() < self.offset => Err(io::Error::other(Cut)),
+                _ => Ok(read),
+            }),
+        };
         if let Ok(1..) = read
             && !self.begins_as_before(&file)?
         {

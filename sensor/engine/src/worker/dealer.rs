@@ -7,6 +7,7 @@ use super::arrive::{endpoint_tunnel, owner_of};
 use crate::flow::{FlowKey, Hasher};
 use crate::observation::Transport;
 use crate::packet::Packet;
+use crate::prefetch;
 
 /// Says which workers must be shown a packet. A worker that is shown more passes over it, one that is shown less misses it.
 #[derive(Debug, Clone)]
@@ -26,6 +27,12 @@ impl Dealer {
             hasher: Hasher::new(seed),
             count: count.clamp(1, Self::MOST),
         }
+    }
+
+    /// Has the headers of a packet fetched that is soon asked about: another processor may have them in its cache.
+    #[inline]
+    pub fn look_ahead(&self, octets: &[u8]) {
+        prefetch::fetch(octets);
     }
 
     /// The workers that a packet concerns: the bit of each one's index. Fragments concern all, as only the whole packet

@@ -7,6 +7,7 @@ use std::process::Command;
 
 use proptest::prelude::*;
 
+use super::super::MAX_PACKET;
 use super::super::pcap::Order;
 use super::super::testing::{self, Folder, Pcap, Pcapng, Seen, drain, read};
 use super::*;
@@ -431,4 +432,104 @@ proptest! {
             prop_assert!(seen.len() <= 6);
         }
     }
+}
+
+/// A file of several windows, with a packet in it that no part shown is long enough for.
+fn long_pcap() -> Vec<u8> {
+    let packet = noise(1_400);
+    let start = Pcap::new(Order::Little, testing::MICROSECONDS, 1);
+    let longest = noise(MAX_PACKET as usize);
+    (0..14_000_u32)
+        .fold(start, |file, number| {
+            let length = (number.wrapping_mul(2_654_435_761) >> 16) as usize % packet.len();
+            let file = file.record(number, 0, &packet[..length]);
+            match number {
+                1_000 | 13_999 => file.record(number, 1, &longest),
+                _ => file,
+            }
+        })
+        .octets
+}
+
+fn long_pcapng() -> Vec<u8> {
+    let packet = noise(1_400);
+    let start = Pcapng::new(Order::Big).interface(1, 0, &[]);
+    (0..6_000_u32)
+        .fold(start, |file, number| {
+            let length = (number.wrapping_mul(2_654_435_761) >> 16) as usize % packet.len();
+            let file = file.enhanced(0, number.into(), &packet[..length], 1_500);
+            match number % 1_000 {
+                // Blocks without packets that fill more than one part.
+                17 => file.block(5, &noise(300_000)),
+                _ => file,
+            }
+        })
+        .octets
+}
+
+#[test]
+fn what_is_shown_is_what_is_read() {
+    for (name, octets) in [("long.pcap", long_pcap()), ("long.pcapng", long_pcapng())] {
+        let folder = Folder::new();
+        let path = folder.file(name, &octets);
+        let mut file = CaptureFile::open(&path, 0).expect("opens");
+        let mut chunk = Chunk::new();
+        let (mut seen, mut copied) = (Vec::new(), 0);
+        while file.fill(&mut chunk) == Ok(Filled::More) {
+            copied += usize::from(chunk.room_left() < chunk.room());
+            seen.extend(testing::all(&chunk));
+        }
+        // The rest of less than a part, the packets that are too long, and what follows them in the same read.
+        assert!(copied < 8, "{name}: {copied}");
+        let (read, fault) = read(&folder.file("copied.gz", &gzip(&octets)));
+        assert_eq!(fault, None);
+        assert!(seen == read, "{name}");
+    }
+}
+
+#[test]
+fn a_long_file_that_is_damaged_or_cut_says_so_where_it_is() {
+    let folder = Folder::new();
+    let whole = long_pcap();
+    let cut = whole.len() - 1_000;
+    let mut damaged = whole.clone();
+    damaged[cut - 2_000_000..cut - 1_900_000].fill(0xff);
+    for octets in [&whole[..cut], &damaged] {
+        let (seen, fault) = read(&folder.file("shown.pcap", octets));
+        let (copied, by_copy) = read(&folder.file("copied.gz", &gzip(octets)));
+        assert!(seen == copied);
+        let (fault, by_copy) = (fault.expect("a fault"), by_copy.expect("a fault"));
+        assert_eq!(
+            (fault.offset, fault.frame, fault.what),
+            (by_copy.offset, by_copy.frame, by_copy.what)
+        );
+    }
+}
+
+#[test]
+fn a_file_that_is_cut_while_it_is_read_ends_there_and_one_that_grows_is_read_on() {
+    let folder = Folder::new();
+    let whole = long_pcap();
+    let path = folder.file("changes.pcap", &whole[..5 << 20]);
+    let writer = fs::OpenOptions::new().append(true).open(&path).unwrap();
+    let mut file = CaptureFile::open(&path, 0).expect("opens");
+    let mut chunk = Chunk::new();
+    let mut next = |file: &mut CaptureFile| {
+        let filled = file.fill(&mut chunk);
+        (filled, chunk.metas().last().map(|meta| meta.frame))
+    };
+    assert_eq!(next(&mut file).0, Ok(Filled::More));
+    (&writer).write_all(&whole[5 << 20..]).unwrap();
+    // Beyond where it ended when it was opened.
+    while file.place.offset < 6 << 20 {
+        assert_eq!(next(&mut file).0, Ok(Filled::More));
+    }
+    // In the part that is mapped at present, and read already or not.
+    let last = file.packets();
+    writer.set_len(file.place.offset - 100_000).unwrap();
+    let (filled, frame) = next(&mut file);
+    let fault = filled.expect_err("it ends");
+    assert_eq!((frame, fault.frame), (None, last + 1));
+    let reason = "the file was cut to less than what had been read of it";
+    assert_eq!(fault.what, Damage::Read(reason.into()));
 }

@@ -1,7 +1,7 @@
 //! The options of a packet socket that no crate here has: groups of rings, and programs of classic BPF.
 //!
 //! *In*: the descriptor of an open packet socket. *Out*: whether the kernel took the option. *By*: packet(7) and socket(7) of
-//! Linux. The only unsafe code of the program: each call hands the kernel a value that lives as long as the call.
+//! Linux. Unsafe code: each call hands the kernel a value that lives as long as the call.
 
 use std::io;
 use std::os::fd::AsFd;
