@@ -70,7 +70,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let board = Arc::new(Board::new(&args.interfaces, shared.workers));
     let wanted = setup::wanted(&sink);
     let mut watch = Watch {
-        judging: Judging::start(judge, sink, shared.workers)?,
+        judging: Judging::start(judge, sink, shared.workers, limits.under_way)?,
         threads: Vec::new(),
         board,
         status: Arc::clone(&status),
@@ -91,7 +91,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         })
         .dealt_by(spread)
     };
-    watch.start(args, rings, worker)?;
+    watch.start(args, rings, limits.under_way, worker)?;
     status.set_ready(true);
     exit::tell(format_args!(
         "watching {}; metrics at http://{served}/metrics",
@@ -153,13 +153,14 @@ impl Watch {
         &mut self,
         args: &RunArgs,
         rings: Vec<Vec<Live>>,
+        under_way: usize,
         worker: impl Fn(u16) -> Worker,
     ) -> io::Result<()> {
         let began = Instant::now();
         let workers = args.shared.workers;
         let mut exchanges: Vec<Option<Exchange>> = match workers {
             1 => vec![None],
-            _ => Exchange::among(workers, QUEUE_OCTETS)
+            _ => Exchange::among(workers, under_way * QUEUE_OCTETS)
                 .into_iter()
                 .map(Some)
                 .collect(),
@@ -357,5 +358,5 @@ const LOOK_EACH: Duration = Duration::from_millis(50);
 const BEAT: Duration = Duration::from_secs(1);
 /// So often losses are told.
 const TELL_EACH: Duration = Duration::from_secs(60);
-/// Room for packets on their way to each worker.
-const QUEUE_OCTETS: usize = 16 << 20;
+/// Room for packets on their way to each worker, in the place of each block that may be under way.
+const QUEUE_OCTETS: usize = 1 << 20;

@@ -20,6 +20,8 @@ pub struct Limits {
     pub flow_names: usize,
     /// Open alerts.
     pub alerts: usize,
+    /// Blocks of packets under way to several workers, and letters of each that wait for the judge.
+    pub under_way: usize,
     /// Octets that detections may keep of flows whose continuation may tell more.
     pub awaited_octets: usize,
 }
@@ -42,15 +44,16 @@ impl Limits {
             .saturating_sub(reserve(workers));
         let part = shared / 64;
         Self {
-            flows: 20 * part / FLOW,
-            buffered_octets: 20 * part,
+            flows: 17 * part / FLOW,
+            buffered_octets: 17 * part,
             fragment_octets: part.min(MOST_FRAGMENT_OCTETS),
             names: (6 * part / NAME).min(MOST_NAMES),
             hosts: (2 * part / HOST).min(MOST_HOSTS),
             flow_names: (5 * part / FLOW_NAME).min(MOST_FLOW_NAMES),
-            alerts: (6 * part / ALERT).min(MOST_ALERTS),
-            // What is left are 3 parts, for the gaps between pieces of memory.
+            alerts: (5 * part / ALERT).min(MOST_ALERTS),
             awaited_octets: part,
+            // What is left are 2 parts, for the gaps between pieces of memory.
+            under_way: (1 + 8 * part / BLOCK).min(MOST_UNDER_WAY),
         }
     }
 }
@@ -77,6 +80,8 @@ const FLOW: usize = 208;
 const NAME: usize = 320;
 const HOST: usize = 400;
 const FLOW_NAME: usize = 384;
+/// What a small packet each tells, as it waits for the facts of another worker. One is part of the reserve.
+const BLOCK: usize = 8 << 20;
 /// At the end of the input those that have grown are there twice.
 const ALERT: usize = 4096;
 /// Few networks fragment at all.
@@ -86,6 +91,8 @@ const MOST_NAMES: usize = 262_144;
 const MOST_HOSTS: usize = 65_536;
 const MOST_FLOW_NAMES: usize = 262_144;
 const MOST_ALERTS: usize = 32_768;
+/// Four megabytes of packets, which the cache that the cores share has room for.
+const MOST_UNDER_WAY: usize = 16;
 
 #[cfg(test)]
 mod tests {
@@ -105,9 +112,10 @@ mod tests {
                     + limits.hosts * HOST
                     + limits.flow_names * FLOW_NAME
                     + limits.alerts * ALERT
-                    + limits.awaited_octets;
+                    + limits.awaited_octets
+                    + (limits.under_way - 1) * BLOCK;
                 assert!(sum < octets, "{sum} of {octets} for {workers}");
-                assert!(limits.flows >= 32_768 && limits.alerts >= 512, "{limits:?}");
+                assert!(limits.flows >= 32_000 && limits.alerts >= 450, "{limits:?}");
             }
         }
     }

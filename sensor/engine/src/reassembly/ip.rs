@@ -325,7 +325,7 @@ mod tests {
             );
             assert!(fragments.ages.len() <= MAX_AGES + 1 && fragments.open.len() == 1);
         }
-        assert_eq!((fragments.octets, fragments.given_up), (8, 0));
+        assert_eq!((fragments.octets, fragments.given_up), (8 + FRAGMENT, 0));
     }
 
     #[test]
