@@ -139,10 +139,14 @@ struct Lines {
 
 impl Sink for Lines {
     fn observation(&mut self, observation: &Observation, protocol: &'static str) {
-        self.line(&ObservationRecord {
+        let record = ObservationRecord {
             observation,
             protocol,
-        });
+        };
+        let mut line = Vec::new();
+        record.append(&mut line).expect("a record is JSON");
+        self.lines
+            .push(String::from_utf8(line).expect("JSON is UTF-8"));
     }
 
     fn alert(&mut self, alert: &Alert, _opened: bool) {

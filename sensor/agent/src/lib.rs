@@ -3,11 +3,11 @@
 //! `capture` brings packets in, `pipeline` shows them to the engine, `output` writes the records, `telemetry` counts.
 //! It is a library only so that the tests can use its readers; the program's interface is its command line.
 
+mod allocator;
 pub mod capture;
 pub mod cli;
 pub mod doctor;
 pub mod exit;
-mod memory;
 pub mod output;
 pub mod pipeline;
 pub mod privilege;
@@ -24,10 +24,13 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
+#[global_allocator]
+static ALLOCATOR: allocator::Mimalloc = allocator::Mimalloc;
+
 /// Runs the command line; the answer is the exit code.
 #[must_use]
 pub fn main() -> ExitCode {
-    memory::keep();
+    allocator::keep_free_memory();
     let cli = cli::Cli::parse();
     let done = match &cli.command {
         cli::Command::Read(args) => read::read(args),

@@ -79,7 +79,7 @@ impl<'a> Kit<'a> {
             workers: self.shared.workers,
             seed: self.seed,
             limits: self.limits,
-            wanted: setup::wanted(&sink),
+            wanted: setup::wanted(&sink, &self.signatures),
         };
         Pipeline::start(config, judge, sink)
     }

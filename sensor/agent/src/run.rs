@@ -68,7 +68,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let telemetry = Telemetry::new(&judge.verdicts(), &signatures, &limits, sink.form());
     let status = Arc::new(Status::new(telemetry));
     let board = Arc::new(Board::new(&args.interfaces, shared.workers));
-    let wanted = setup::wanted(&sink);
+    let wanted = setup::wanted(&sink, &signatures);
     let mut watch = Watch {
         judging: Judging::start(judge, sink, shared.workers, limits.under_way)?,
         threads: Vec::new(),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use terrier_engine::observation::Openings;
 use terrier_engine::signature::Signatures;
 use terrier_engine::{HomeNetworks, Limits, Wanted};
 
@@ -100,13 +101,14 @@ pub fn limits(shared: &Shared) -> Result<Limits, Failure> {
     Ok(Limits::within(octets, shared.workers))
 }
 
-/// What the engine makes for a run with this output: nothing that nobody writes.
+/// What the engine makes for a run with this output and these signatures: nothing that nobody writes or knows.
 #[must_use]
-pub fn wanted(output: &Records) -> Wanted {
+pub fn wanted(output: &Records, signatures: &Signatures) -> Wanted {
     let (observations, flow_ends) = output.writes();
     Wanted {
         flow_ends,
         fingerprints: observations,
+        openings: Openings::of(|first| signatures.may_begin(first)),
     }
 }
 

@@ -13,7 +13,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType};
@@ -66,8 +66,9 @@ struct Fixed {
     flow_capacity: u64,
     /// Of the judge's tables.
     capacities: [u64; 4],
-    catalog_sha256: String,
-    catalog_entries: Vec<(&'static str, u64)>,
+    signatures: Arc<Signatures>,
+    /// The first digits of their hash, made when somebody asks: it takes longer than reading a small capture.
+    catalog_sha256: OnceLock<String>,
     detections: BTreeSet<String>,
     classes: BTreeSet<String>,
 }
@@ -85,7 +86,7 @@ impl Telemetry {
     #[must_use]
     pub fn new(
         verdicts: &Verdicts,
-        signatures: &Signatures,
+        signatures: &Arc<Signatures>,
         limits: &Limits,
         output: &'static str,
     ) -> Self {
@@ -95,8 +96,8 @@ impl Telemetry {
             flow_capacity: limits.flows as u64,
             capacities: [limits.names, limits.hosts, limits.flow_names, limits.alerts]
                 .map(|most| most as u64),
-            catalog_sha256: short_hex(&signatures.sha256()),
-            catalog_entries: catalog_entries(signatures),
+            signatures: Arc::clone(signatures),
+            catalog_sha256: OnceLock::new(),
             detections: verdicts
                 .findings
                 .keys()
@@ -187,7 +188,7 @@ impl Collector for Metrics {
     fn collect(&self) -> Vec<MetricFamily> {
         let counts = &*self.0;
         let mut page = Page::default();
-        page.this_program(counts);
+        page.this_program(&counts.fixed);
         page.capture(&lock(&counts.capture));
         let engine = lock(&counts.engine);
         page.decoding(&engine.counters);
@@ -206,7 +207,9 @@ struct Page {
 }
 
 impl Page {
-    fn this_program(&mut self, counts: &Counts) {
+    fn this_program(&mut self, fixed: &Fixed) {
+        let hash = || short_hex(&fixed.signatures.sha256());
+        let hash = fixed.catalog_sha256.get_or_init(hash);
         self.gauge(
             "terrier_build_info",
             "Version and source revision of this program, always 1.",
@@ -217,17 +220,15 @@ impl Page {
             "terrier_catalog_info",
             "Version and first 12 digits of the SHA-256 of the signatures in force, always 1.",
             ["version", "sha256"],
-            [([VERSION, counts.fixed.catalog_sha256.as_str()], 1.0)],
+            [([VERSION, hash.as_str()], 1.0)],
         );
         self.gauge(
             "terrier_catalog_entries",
             "Entries of the signatures in force.",
             ["kind"],
-            counts
-                .fixed
-                .catalog_entries
-                .iter()
-                .map(|&(kind, count)| ([kind], count as f64)),
+            catalog_entries(&fixed.signatures)
+                .into_iter()
+                .map(|(kind, count)| ([kind], count as f64)),
         );
     }
 

@@ -98,6 +98,18 @@ impl Conversation {
         }
     }
 
+    /// Begins again for another flow of datagrams, as [`Self::over_datagrams`] does; a session that rested gives its memory.
+    pub(crate) fn begin_again(&mut self, flow: FlowRef, search: DatagramSearch, known: NonZeroU8) {
+        match &mut self.says {
+            Says::Datagrams(exchange) => {
+                exchange.begin_again(search, known);
+                self.flow = flow;
+                (self.accounted, self.taken, self.spoke) = (0, 0, 0);
+            }
+            Says::Streams(_) => *self = Self::over_datagrams(flow, search, known),
+        }
+    }
+
     /// What is left of it where nothing else needs to be kept.
     pub(crate) fn aside(&self) -> Option<Left> {
         match &self.says {

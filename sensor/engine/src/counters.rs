@@ -1,6 +1,7 @@
 //! What a worker counts. Plain numbers of one thread; the judge adds those of all workers.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU8;
 
 use terrier_wire::link::{Encapsulations, Undecoded};
 
@@ -74,11 +75,15 @@ impl Counters {
     pub(crate) fn add_tally(&mut self, tally: &Tally) {
         self.gaps += tally.gaps;
         self.conflicts += tally.conflicts;
-        for place in tally.sessions.iter() {
-            *self.sessions.entry(protocol::name(place)).or_default() += 1;
-        }
         for &violation in &tally.violations {
             *self.violations.entry(violation).or_default() += 1;
+        }
+    }
+
+    /// Adds sessions that were begun, of the protocol at a place.
+    pub(crate) fn add_sessions(&mut self, place: NonZeroU8, begun: u64) {
+        if begun > 0 {
+            *self.sessions.entry(protocol::name(place)).or_default() += begun;
         }
     }
 

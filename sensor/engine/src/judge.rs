@@ -18,7 +18,7 @@ use crate::home::HomeNetworks;
 use crate::hosts::Hosts;
 use crate::limits::Limits;
 use crate::names::Names;
-use crate::observation::{Ech, Fact, FlowEnd, FlowRef, Observation};
+use crate::observation::{Ech, Fact, FactKind, FlowEnd, FlowRef, NameService, Observation};
 use crate::signature::Signatures;
 use crate::worker::Facts;
 
@@ -42,6 +42,10 @@ pub trait Sink {
     fn observation(&mut self, observation: &Observation, protocol: &'static str);
     /// An alert that opened or changed. `opened`: for the first time.
     fn alert(&mut self, alert: &Alert, opened: bool);
+    /// Whether the ends of flows are written: else the names of their responders are not kept.
+    fn writes_flows(&self) -> bool {
+        true
+    }
     /// A flow that ended, with the name of its responder and what told it.
     fn flow(&mut self, flow: &FlowRef, end: &FlowEnd, name: Option<(&str, NameSource)>);
 }
@@ -90,6 +94,8 @@ pub struct Hellos {
 pub struct Judge {
     home: HomeNetworks,
     detections: Vec<Box<dyn Detection>>,
+    /// Of these, by kind of fact, the ones that look at such facts.
+    looking: [Vec<usize>; FactKind::COUNT],
     alerts: Alerts,
     names: Names,
     hosts: Hosts,
@@ -123,9 +129,17 @@ impl Judge {
             .flat_map(|detection| detection.finds())
             .map(|listed| (listed.id, 0))
             .collect();
+        let looking = std::array::from_fn(|kind| {
+            (0..)
+                .zip(&detections)
+                .filter(|(_, detection)| detection.looks_at().have(kind))
+                .map(|(at, _)| at)
+                .collect()
+        });
         Self {
             home: config.home,
             detections,
+            looking,
             alerts: Alerts::new(limits.alerts, config.seed),
             names: Names::new(limits.names, config.seed),
             hosts: Hosts::new(limits.hosts, config.seed),
@@ -224,18 +238,28 @@ impl Judge {
     }
 
     fn look(&mut self, observation: &Observation, sink: &mut impl Sink) {
-        self.learn(observation);
+        let with_flows = sink.writes_flows();
+        self.learn(observation, with_flows);
         if let Some(protocol) = observation.fact.protocol() {
             sink.observation(observation, protocol);
         }
         let around = Around { home: &self.home };
-        for detection in &mut self.detections {
-            detection.observe(observation, &around, &mut self.found);
+        let looking = self.looking.get(observation.fact.kind() as usize);
+        for &at in looking.into_iter().flatten() {
+            if let Some(detection) = self.detections.get_mut(at) {
+                detection.observe(observation, &around, &mut self.found);
+            }
         }
-        for finding in std::mem::take(&mut self.found) {
-            self.raise(finding, sink);
+        if !self.found.is_empty() {
+            let mut found = std::mem::take(&mut self.found);
+            for finding in found.drain(..) {
+                self.raise(finding, sink);
+            }
+            self.found = found;
         }
-        if let Fact::FlowEnded(end) = &observation.fact {
+        if let Fact::FlowEnded(end) = &observation.fact
+            && with_flows
+        {
             let flow = &observation.flow;
             let own = self.flow_names.remove(&flow.id);
             let name = own
@@ -246,11 +270,13 @@ impl Judge {
         }
     }
 
-    fn learn(&mut self, observation: &Observation) {
-        self.hosts.learn(observation, &self.home);
+    /// Learns the names that a fact tells; `of_flows`: those of responders too, until their flow ends.
+    fn learn(&mut self, observation: &Observation, of_flows: bool) {
         let flow = &observation.flow;
         let (name, source) = match &observation.fact {
-            Fact::Dns(dns) => return self.names.learn(flow.endpoint(dns.client).ip, dns),
+            Fact::Dns(dns) if dns.service == NameService::Dns => {
+                return self.names.learn(flow.endpoint(dns.client).ip, dns);
+            }
             Fact::Tls(tls) => {
                 let hellos = &mut self.verdicts.hellos;
                 hellos.all += 1;
@@ -262,9 +288,10 @@ impl Judge {
             // Peers of WebRTC name nobody: they do not count as hellos without a name.
             Fact::Dtls(tls) => (tls.server_name.as_ref(), NameSource::Sni),
             Fact::Http(http) => (http.host.as_ref(), NameSource::Http),
-            _ => return,
+            Fact::FlowEnded(_) | Fact::Unknown(_) => return,
+            _ => return self.hosts.learn(observation, &self.home),
         };
-        let Some(name) = name.filter(|name| name.len() <= MAX_NAME) else {
+        let Some(name) = name.filter(|name| of_flows && name.len() <= MAX_NAME) else {
             return;
         };
         let has_room = self.flow_names.len() < self.most_flow_names;

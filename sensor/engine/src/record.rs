@@ -1,5 +1,7 @@
 //! Records: the public form of what was found (design, "Records"). NDJSON, one `schema_version`, fields in this order.
 
+mod line;
+
 use std::fmt;
 
 use base64::Engine as _;
@@ -7,16 +9,19 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use sha1::{Digest, Sha1};
-use time::OffsetDateTime;
-use time::macros::format_description;
+use time::Date;
+use time::macros::date;
 
 use terrier_wire::transport::is_icmp_pair;
 
-use crate::observation::{Endpoint, FlowEnd, FlowRef, Observation, Transport};
 use std::net::IpAddr;
+
+use crate::observation::{Endpoint, FlowEnd, FlowRef, Observation, Transport};
 
 /// The version in every record. Within it fields are only added.
 pub const SCHEMA_VERSION: u32 = 1;
+
+const UNIX_EPOCH: Date = date!(1970 - 01 - 01);
 
 /// A time as records write it: UTC, microseconds, `2026-11-24T10:00:00.000001Z`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,16 +30,40 @@ pub struct Timestamp(
     pub i64,
 );
 
+impl Timestamp {
+    /// How long its text is.
+    const LENGTH: usize = "2026-11-24T10:00:00.000001Z".len();
+
+    /// Every time that 64 bits of nanoseconds can say has a year of four digits.
+    fn text(self) -> [u8; Self::LENGTH] {
+        let seconds = self.0.div_euclid(1_000_000_000);
+        let micros = self.0.rem_euclid(1_000_000_000) / 1_000;
+        let (day, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+        let date =
+            Date::from_julian_day(UNIX_EPOCH.to_julian_day() + day as i32).unwrap_or(Date::MIN);
+        let mut text = *b"0000-00-00T00:00:00.000000Z";
+        for (place, digits, number) in [
+            (0, 4, date.year() as u32),
+            (5, 2, u8::from(date.month()).into()),
+            (8, 2, date.day().into()),
+            (11, 2, (second / 3_600) as u32),
+            (14, 2, (second / 60 % 60) as u32),
+            (17, 2, (second % 60) as u32),
+            (20, 6, micros as u32),
+        ] {
+            let mut left = number;
+            for digit in text[place..place + digits].iter_mut().rev() {
+                *digit = b'0' + (left % 10) as u8;
+                left /= 10;
+            }
+        }
+        text
+    }
+}
+
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let format = format_description!(
-            "[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:6]Z"
-        );
-        let text = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0))
-            .ok()
-            .and_then(|at| at.format(format).ok())
-            .ok_or(fmt::Error)?;
-        f.write_str(&text)
+        f.write_str(std::str::from_utf8(&self.text()).map_err(|_| fmt::Error)?)
     }
 }
 
@@ -50,7 +79,7 @@ pub struct Id(pub u64);
 
 impl fmt::Display for Id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}", self.0)
+        f.write_str(std::str::from_utf8(&hex(self.0)).map_err(|_| fmt::Error)?)
     }
 }
 
@@ -58,6 +87,17 @@ impl Serialize for Id {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
+}
+
+/// 16 hexadecimal digits.
+fn hex(number: u64) -> [u8; 16] {
+    let mut left = number;
+    let mut text = [0; 16];
+    for digit in text.iter_mut().rev() {
+        *digit = b"0123456789abcdef"[(left & 15) as usize];
+        left >>= 4;
+    }
+    text
 }
 
 /// The `flow` object of a record.
@@ -85,6 +125,10 @@ impl Serialize for FlowObject<'_> {
 /// without ports have only the addresses; an ICMP message that is not answered by another one keeps its direction.
 #[must_use]
 pub fn community_id(flow: &FlowRef) -> String {
+    format!("1:{}", BASE64.encode(community_hash(flow)))
+}
+
+fn community_hash(flow: &FlowRef) -> [u8; 20] {
     let one_way = match flow.transport {
         Transport::Icmp => !is_icmp_pair(false, flow.orig.port),
         Transport::Icmp6 => !is_icmp_pair(true, flow.orig.port),
@@ -108,7 +152,7 @@ pub fn community_id(flow: &FlowRef) -> String {
         hash.update(low.port.to_be_bytes());
         hash.update(high.port.to_be_bytes());
     }
-    format!("1:{}", BASE64.encode(hash.finalize()))
+    hash.finalize().into()
 }
 
 fn sorted(end: &Endpoint) -> (IpAddr, u16) {
@@ -121,21 +165,6 @@ pub struct ObservationRecord<'a> {
     pub observation: &'a Observation,
     /// Its `protocol`, as its fact names it.
     pub protocol: &'static str,
-}
-
-impl Serialize for ObservationRecord<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let observation = self.observation;
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("kind", "observation")?;
-        map.serialize_entry("schema_version", &SCHEMA_VERSION)?;
-        map.serialize_entry("ts", &Timestamp(observation.at_ns))?;
-        map.serialize_entry("flow", &FlowObject(&observation.flow))?;
-        map.serialize_entry("frames", &observation.frames.numbers)?;
-        map.serialize_entry("protocol", self.protocol)?;
-        observation.fact.write_body(&mut map)?;
-        map.end()
-    }
 }
 
 /// A flow record.

@@ -17,10 +17,10 @@ use crate::conversation::{Conversation, Left, Payload};
 use crate::counters::Counters;
 use crate::flow::{Flow, FlowTable, Hasher, Phase, TcpSeen, Traits};
 use crate::limits::Limits;
-use crate::observation::{EndCause, Fact, Frames, Observation};
+use crate::observation::{EndCause, Fact, Frames, Observation, Openings};
 use crate::packet::Packet;
 use crate::prefetch;
-use crate::protocol::{self, DatagramSearch, Emit, Found, Outcome, Patience, StreamSearch};
+use crate::protocol::{self, DatagramSearch, Emit, Found, Outcome, Patience, StreamSearch, Tally};
 use crate::reassembly::Fragments;
 use arrive::Taken;
 use conversations::Conversations;
@@ -43,13 +43,15 @@ pub struct WorkerConfig {
     pub wanted: Wanted,
 }
 
-/// What no detection needs, and is made only where somebody writes it down.
+/// What is made only where somebody needs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wanted {
     /// The end of each flow; else only of those in which something was seen that is remembered until then.
     pub flow_ends: bool,
     /// JA3 and JA4 of hellos: a quarter of what a TLS handshake costs.
     pub fingerprints: bool,
+    /// Which first octets of flows that no decoder knows are told: those that a signature may know, for the detections.
+    pub openings: Openings,
 }
 
 impl Wanted {
@@ -57,11 +59,13 @@ impl Wanted {
     pub const ALL: Self = Self {
         flow_ends: true,
         fingerprints: true,
+        openings: Openings::ALL,
     };
-    /// Nothing.
+    /// What the detections need, whatever the signatures.
     pub const NONE: Self = Self {
         flow_ends: false,
         fingerprints: false,
+        openings: Openings::ALL,
     };
 
     fn wants_end(self, flow: &Flow) -> bool {
@@ -111,6 +115,8 @@ pub struct Worker {
     conversations: Conversations,
     fragments: Fragments,
     counters: Counters,
+    /// Sessions begun, by the place of their protocol: what is counted often is counted by place.
+    sessions: [u64; protocol::PLACES],
     now_ns: i64,
     /// What is left to tell of a tick.
     leaving: Option<Vec<(u64, u32)>>,
@@ -128,12 +134,10 @@ impl Worker {
                 config.limits.flows.div_ceil(count),
                 Hasher::new(config.seed),
             ),
-            conversations: Conversations::new(
-                config.limits.buffered_octets / count,
-                config.wanted.fingerprints,
-            ),
+            conversations: Conversations::new(config.limits.buffered_octets / count, config.wanted),
             fragments: Fragments::new(config.limits.fragment_octets / count, config.seed),
             counters: Counters::default(),
+            sessions: [0; protocol::PLACES],
             now_ns: i64::MIN,
             leaving: None,
             deals: None,
@@ -234,6 +238,9 @@ impl Worker {
     /// The counts up to now.
     fn counters(&self) -> Counters {
         let mut counters = self.counters.clone();
+        for (place, &begun) in self.sessions.iter().enumerate() {
+            counters.add_sessions(protocol::place(place), begun);
+        }
         counters.buffered_octets = self.conversations.buffered as u64;
         // Every worker puts fragments together; one of them counts.
         if self.config.index == 0 {
@@ -324,11 +331,12 @@ impl Worker {
         let late = search.is_late(from);
         let comes_first = starts[from.index()].is_none_or(|start| start == payload.seq);
         let before = search;
+        let identity = self.table.identity(at);
         let found = if late || comes_first && payload.cut == 0 {
-            let identity = self.table.identity(at);
             let frame = Some((packet.capture, packet.frame));
             let out = &mut facts.observations;
             let mut emit = Emit::new(&identity, packet.at_ns, packet.seq, frame, out);
+            emit.with_openings(&self.config.wanted.openings);
             search.look(from, payload.octets, &mut emit)
         } else {
             Found::Something
@@ -354,12 +362,12 @@ impl Worker {
         if before.is_late(other) {
             next[other.index()] = payload.ack;
         }
-        let conversation = Conversation::over_tcp(self.table.identity(at), before, next);
-        self.watch(at, conversation);
+        let conversation = Conversation::over_tcp(identity, before, next);
+        self.watch(at, Box::new(conversation));
         true
     }
 
-    fn watch(&mut self, at: u32, conversation: Conversation) {
+    fn watch(&mut self, at: u32, conversation: Box<Conversation>) {
         let place = self.conversations.insert(conversation, at);
         let flow = self.table.get(at);
         flow.aside = place;
@@ -407,7 +415,7 @@ impl Worker {
             (Phase::Watched, _) => {}
             (Phase::Resting, Some(service)) => {
                 let conversation = Conversation::resumed(self.table.identity(at), service, aside);
-                self.watch(at, conversation);
+                self.watch(at, Box::new(conversation));
             }
             _ => {
                 let mut search = match phase {
@@ -419,11 +427,13 @@ impl Worker {
                 let frame = Some((packet.capture, packet.frame));
                 let out = &mut facts.observations;
                 let mut emit = Emit::new(&identity, packet.at_ns, packet.seq, frame, out);
+                emit.with_openings(&self.config.wanted.openings);
                 let found = search.look(from, octets, &mut emit);
                 let flow = self.table.get(at);
                 match found {
                     Ok(known) => {
-                        let conversation = Conversation::over_datagrams(identity, before, known);
+                        let conversation =
+                            self.conversations.over_datagrams(identity, before, known);
                         self.watch(at, conversation);
                     }
                     Err(Found::GivenUp) => {
@@ -464,6 +474,7 @@ impl Worker {
                     begun = Some((last, conversation.patience()));
                 }
                 self.counters.add_tally(emit.tally());
+                count_sessions(&mut self.sessions, emit.tally());
                 outcome
             });
         let flow = self.table.get(at);
@@ -486,8 +497,12 @@ impl Worker {
                 None => return self.make_room(at, packet, facts),
             },
         };
-        self.conversations.remove(place);
         (flow.phase, flow.aside) = (phase, aside);
+        if phase == Phase::Resting {
+            self.conversations.rest(place);
+        } else {
+            self.conversations.remove(place);
+        }
     }
 
     /// Gives up conversations of other flows than this one until what is left may be held; this one only where it alone
@@ -517,8 +532,10 @@ impl Worker {
             let out = &mut facts.observations;
             let mut emit = Emit::new(&identity, last_ns, packet.seq, None, out);
             emit.with_fingerprints(self.config.wanted.fingerprints);
+            emit.with_openings(&self.config.wanted.openings);
             conversation.end(&mut emit);
             self.counters.add_tally(emit.tally());
+            count_sessions(&mut self.sessions, emit.tally());
             if asks_for_end(&facts.observations[before..]) {
                 self.table.get(victim).mark(Traits::REMEMBERED);
             }
@@ -553,12 +570,14 @@ impl Worker {
             let before = facts.observations.len();
             let mut emit = Emit::new(&identity, last_ns, seq, None, &mut facts.observations);
             emit.with_fingerprints(self.config.wanted.fingerprints);
+            emit.with_openings(&self.config.wanted.openings);
             conversation.end(&mut emit);
             let tally = emit.tally();
             if let Some(last) = tally.sessions.last() {
                 service = Some(last);
             }
             self.counters.add_tally(tally);
+            count_sessions(&mut self.sessions, tally);
             wanted |= asks_for_end(&facts.observations[before..]);
         }
         if !wanted {
@@ -567,13 +586,7 @@ impl Worker {
         end.service = service.map(protocol::name);
         let capture = packet.map_or(0, |packet| packet.capture);
         let mut emit = Emit::new(&identity, last_ns, seq, None, &mut facts.observations);
-        emit.fact(
-            &Frames {
-                capture,
-                numbers: Vec::new(),
-            },
-            Fact::FlowEnded(end),
-        );
+        emit.fact(&Frames::none(capture), Fact::FlowEnded(end));
     }
 }
 
@@ -588,6 +601,14 @@ fn count_end(counters: &mut Counters, flow: &Flow) {
     let transport = Counters::place(flow.transport());
     counters.flows_ended[transport] += 1;
     counters.one_sided_flows[transport] += u64::from(flow.one_sided());
+}
+
+fn count_sessions(sessions: &mut [u64; protocol::PLACES], tally: &Tally) {
+    for place in tally.sessions.iter() {
+        if let Some(begun) = sessions.get_mut(usize::from(place.get()) - 1) {
+            *begun += 1;
+        }
+    }
 }
 
 const SIDES: [Side; 2] = [Side::Originator, Side::Responder];

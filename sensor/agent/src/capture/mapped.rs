@@ -27,6 +27,8 @@ pub(super) struct Window {
     map: Mmap,
     /// Where in the file it begins.
     start: u64,
+    /// Page faults of the thread before it was opened.
+    faults: i64,
     slot: &'static Slot,
 }
 
@@ -67,7 +69,13 @@ impl Window {
         slot.torn.store(false, Ordering::Relaxed);
         slot.octets.store(map.len(), Ordering::Relaxed);
         slot.from.store(map.as_ptr().addr(), Ordering::Release);
-        Ok(Self { map, start, slot })
+        let faults = faults();
+        Ok(Self {
+            map,
+            start,
+            faults,
+            slot,
+        })
     }
 
     /// Where in the window an offset of the file is, if at least so many octets follow it.
@@ -84,6 +92,12 @@ impl Window {
             .chunks_exact(LINE)
             .filter_map(|line| line.first_chunk());
         std::hint::black_box(lines.fold(0, |all, &one| all ^ u128::from_ne_bytes(one)));
+    }
+
+    /// Whether it was cheaper than reads, to be asked by the thread that opened it and has gone through it. Where the page
+    /// cache holds the file in small pages, the system makes its map a few of them at a time, and that costs more than a copy.
+    pub(super) fn was_cheap(&self) -> bool {
+        faults() - self.faults <= (self.map.len() as u64 / OF_SMALL_PAGES) as i64 + OTHERS
     }
 
     /// Whether the file was found to be shorter than it was; some of the octets are zeros instead.
@@ -105,6 +119,18 @@ impl Drop for Window {
         // The map itself goes after this; nobody reads it any more.
         self.slot.from.store(0, Ordering::Release);
         self.slot.taken.store(false, Ordering::Release);
+    }
+}
+
+/// How many page faults the thread has had that read nothing from a disk; 0 where nobody counts.
+fn faults() -> i64 {
+    // SAFETY: the call fills the structure, of which all bits may be 0.
+    unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        match libc::getrusage(libc::RUSAGE_THREAD, &raw mut usage) {
+            0 => usage.ru_minflt,
+            _ => 0,
+        }
     }
 }
 
@@ -176,6 +202,10 @@ static SLOTS: [Slot; 64] = [const {
 const WINDOW: u64 = 8 << 20;
 /// Windows begin at multiples of this in the file: where its pages are huge ones, they are mapped as such.
 const ALIGNED: u64 = 2 << 20;
+/// A fault for so many octets or fewer: Linux maps 64 KiB at a time around a small page.
+const OF_SMALL_PAGES: u64 = 128 << 10;
+/// Faults of whatever else the thread does meanwhile.
+const OTHERS: i64 = 16;
 /// The least page there is; a larger one consists of such.
 const PAGE: usize = 4 << 10;
 /// Octets of a cache line.

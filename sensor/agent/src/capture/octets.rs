@@ -280,6 +280,10 @@ impl PlainFile {
                 if let Some(part) = part(window, self.offset) {
                     return Some((Arc::clone(window), part));
                 }
+                if !window.was_cheap() {
+                    self.shown = Shown::NoMore;
+                    return None;
+                }
             }
             Shown::Not => {}
         }

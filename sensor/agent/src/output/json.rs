@@ -39,9 +39,13 @@ impl<W: Write> JsonLines<W> {
     }
 
     fn line(&mut self, record: &impl Serialize) {
+        self.append(|buffer| serde_json::to_writer(buffer, record));
+    }
+
+    fn append(&mut self, record: impl FnOnce(&mut Vec<u8>) -> serde_json::Result<()>) {
         // Writing to a vector does not fail; a record that cannot be told as JSON would be a bug.
         let start = self.buffer.len();
-        if serde_json::to_writer(&mut self.buffer, record).is_err() {
+        if record(&mut self.buffer).is_err() {
             self.buffer.truncate(start);
             return;
         }
@@ -71,10 +75,11 @@ impl<W: Write> JsonLines<W> {
 impl<W: Write> Sink for JsonLines<W> {
     fn observation(&mut self, observation: &Observation, protocol: &'static str) {
         if self.emitted.observations {
-            self.line(&ObservationRecord {
+            let record = ObservationRecord {
                 observation,
                 protocol,
-            });
+            };
+            self.append(|buffer| record.append(buffer));
         }
     }
 

@@ -167,6 +167,10 @@ impl Sink for Records {
         self.form.alert(alert, opened);
     }
 
+    fn writes_flows(&self) -> bool {
+        self.emitted.flows
+    }
+
     fn flow(&mut self, flow: &FlowRef, end: &FlowEnd, name: Option<(&str, NameSource)>) {
         self.written += u64::from(self.emitted.flows);
         self.form.flow(flow, end, name);

@@ -13,7 +13,7 @@ fn server() -> (Server, SocketAddr, Arc<Status>) {
     let address = listener.local_addr().unwrap();
     let telemetry = Telemetry::new(
         &Verdicts::default(),
-        &Signatures::built_in(),
+        &Arc::new(Signatures::built_in()),
         &Limits::default(),
         "json",
     );

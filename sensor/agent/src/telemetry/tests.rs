@@ -200,7 +200,7 @@ fn what_may_be_found_stands_at_zero_from_the_start() {
 
 #[test]
 fn detections_beyond_the_thousandth_count_as_other() {
-    let signatures = Signatures::built_in();
+    let signatures = Arc::new(Signatures::built_in());
     let findings = (0..1_500)
         .map(|n| (format!("tunnel.t{n:04}").into(), 0))
         .collect();

@@ -282,7 +282,7 @@ impl<'a> AlertRecord<'a> {
                 capture: captures
                     .get(usize::from(finding.frames.capture))
                     .map(AsRef::as_ref),
-                frames: &finding.frames.numbers,
+                frames: finding.frames.numbers(),
             },
             // Without a policy nothing is allowed by anybody.
             policy: PolicyObject {

@@ -17,7 +17,7 @@ use std::net::IpAddr;
 use super::kind::{Kind, Told, kind};
 use super::of_client::Deed;
 use super::{Around, Detection, Finding, Grade, Listed, Reason, Severity, Subject};
-use crate::observation::{DnsTransaction, Fact, NameService, Observation};
+use crate::observation::{DnsTransaction, Fact, FactKind, FactKinds, NameService, Observation};
 
 /// Tunnels by their marks.
 #[derive(Default)]
@@ -73,6 +73,10 @@ enum Thread {
 impl Detection for DnsTunnels {
     fn finds(&self) -> Vec<Listed> {
         ALL.iter().map(|kind| kind.listed()).collect()
+    }
+
+    fn looks_at(&self) -> FactKinds {
+        FactKinds::of(&[FactKind::Dns])
     }
 
     fn observe(&mut self, fact: &Observation, around: &Around<'_>, found: &mut Vec<Finding>) {

@@ -14,11 +14,24 @@
 use super::kind::{Kind, Told, kind};
 use super::of_client::Deed;
 use super::{Around, Detection, Finding, Grade, Listed, NameSource, Reason, Severity, Subject};
-use crate::observation::{DnsTransaction, Fact, Http, NameService, Observation, Side};
+use crate::observation::{
+    DnsTransaction, Fact, FactKind, FactKinds, Http, NameService, Observation, Side,
+};
+use crate::signature::Ends;
 
 /// The detections of class `dns`.
-#[derive(Default)]
-pub(super) struct EncryptedDns;
+pub(super) struct EncryptedDns {
+    /// How the names of [`RESOLVERS`] end.
+    resolvers: Ends,
+}
+
+impl EncryptedDns {
+    pub(super) fn new() -> Self {
+        Self {
+            resolvers: Ends::of(RESOLVERS),
+        }
+    }
+}
 
 const DOT: Kind = kind("dns.dot", "DNS over TLS", Severity::Info, 0, 0);
 const DOH: Kind = kind("dns.doh", "DNS over HTTPS", Severity::Info, 0, 0);
@@ -40,9 +53,20 @@ impl Detection for EncryptedDns {
         ALL.iter().map(|kind| kind.listed()).collect()
     }
 
+    fn looks_at(&self) -> FactKinds {
+        FactKinds::of(&[
+            FactKind::Tls,
+            FactKind::Quic,
+            FactKind::Http,
+            FactKind::Marks,
+            FactKind::Dns,
+        ])
+    }
+
     fn observe(&mut self, fact: &Observation, around: &Around<'_>, found: &mut Vec<Finding>) {
         let sign = match &fact.fact {
             Fact::Tls(tls) if tls.inside.is_none() => hello(
+                &self.resolvers,
                 fact,
                 &Hello {
                     client: tls.client,
@@ -52,6 +76,7 @@ impl Detection for EncryptedDns {
                 },
             ),
             Fact::Quic(quic) => hello(
+                &self.resolvers,
                 fact,
                 &Hello {
                     client: quic.client,
@@ -119,7 +144,7 @@ const QUIC: Over = Over {
     name_field: "quic.server_name",
 };
 
-fn hello(fact: &Observation, hello: &Hello<'_>) -> Option<Sign> {
+fn hello(resolvers: &Ends, fact: &Observation, hello: &Hello<'_>) -> Option<Sign> {
     let over = hello.over;
     let server = fact.flow.endpoint(hello.client.other());
     let sign = |kind, reason| Sign {
@@ -161,7 +186,7 @@ fn hello(fact: &Observation, hello: &Hello<'_>) -> Option<Sign> {
             )
         });
     }
-    if !is_resolver(name) {
+    if !is_resolver(resolvers, name) {
         return None;
     }
     let because = "a public resolver that answers over HTTPS";
@@ -235,21 +260,20 @@ fn finding(fact: &Observation, sign: Sign, around: &Around<'_>) -> Finding {
     deed.with_server(sign.kind, around, told)
 }
 
-/// Whether a name is one of [`RESOLVERS`] or below one.
-fn is_resolver(name: &str) -> bool {
+/// Whether a name is one of [`RESOLVERS`], which end so, or below one.
+fn is_resolver(ends: &Ends, name: &str) -> bool {
     let name = name.trim_end_matches('.').as_bytes();
-    let last = name.last().map(u8::to_ascii_lowercase);
+    if !ends.may_have(name) {
+        return false;
+    }
     RESOLVERS.iter().any(|resolver| {
         let resolver = resolver.as_bytes();
-        // Most names differ in their last letters: that is seen without a walk.
-        last.as_ref() == resolver.last()
-            && name
-                .len()
-                .checked_sub(resolver.len())
-                .and_then(|border| name.split_at_checked(border))
-                .is_some_and(|(rest, end)| {
-                    end.eq_ignore_ascii_case(resolver) && matches!(rest.last(), None | Some(b'.'))
-                })
+        name.len()
+            .checked_sub(resolver.len())
+            .and_then(|border| name.split_at_checked(border))
+            .is_some_and(|(rest, end)| {
+                end.eq_ignore_ascii_case(resolver) && matches!(rest.last(), None | Some(b'.'))
+            })
     })
 }
 
@@ -340,7 +364,7 @@ mod tests {
             "abc123.dns.nextdns.io",
             "dns.adguard.com.",
         ] {
-            assert!(is_resolver(name), "{name}");
+            assert!(is_resolver(&Ends::of(RESOLVERS), name), "{name}");
         }
         for name in [
             "www.google.com",
@@ -350,7 +374,7 @@ mod tests {
             "nextdns.io",
             "",
         ] {
-            assert!(!is_resolver(name), "{name}");
+            assert!(!is_resolver(&Ends::of(RESOLVERS), name), "{name}");
         }
     }
 

@@ -24,7 +24,7 @@ use serde::Serialize;
 
 use crate::home::{Direction, HomeNetworks};
 pub use crate::observation::{Endpoint, FlowRef, Frames, NameSource};
-use crate::observation::{Observation, Oriented, Side};
+use crate::observation::{FactKinds, Observation, Oriented, Side};
 use crate::signature::Signatures;
 pub use severity::{Confidence, Grade, Severity};
 
@@ -36,7 +36,7 @@ pub(crate) fn all(signatures: Arc<Signatures>, most_octets: usize) -> Vec<Box<dy
         Box::new(vnc::Vnc),
         Box::new(rdp::Rdp::new(each)),
         Box::new(tor::Tor),
-        Box::new(encrypted_dns::EncryptedDns),
+        Box::new(encrypted_dns::EncryptedDns::new()),
         Box::new(dns_tunnel::DnsTunnels::default()),
         Box::new(ssh::Ssh),
         Box::new(proxy::Proxy::new(signatures, each)),
@@ -47,6 +47,9 @@ pub(crate) fn all(signatures: Arc<Signatures>, most_octets: usize) -> Vec<Box<dy
 pub(crate) trait Detection: Send {
     /// What it may find.
     fn finds(&self) -> Vec<Listed>;
+
+    /// Which facts it looks at: it is not asked of others.
+    fn looks_at(&self) -> FactKinds;
 
     /// Looks at a fact, in the order of facts.
     fn observe(&mut self, fact: &Observation, around: &Around<'_>, found: &mut Vec<Finding>);

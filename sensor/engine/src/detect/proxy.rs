@@ -18,7 +18,7 @@ use super::awaited::Awaited;
 use super::kind::{Kind, Told, kind};
 use super::{Around, Detection, Finding, Listed, Reason, Roles, Severity, Subject};
 use crate::home::Direction;
-use crate::observation::{Fact, Http, Observation, Socks};
+use crate::observation::{Fact, FactKinds, Http, Observation, Socks};
 use crate::signature::{self, Signatures};
 
 /// The detections of class `proxy` that need no signature.
@@ -152,6 +152,11 @@ impl Detection for Proxy {
 
     fn passed_over(&self) -> u64 {
         self.connected.passed_over
+    }
+
+    fn looks_at(&self) -> FactKinds {
+        // Anything may be inside of what a proxy has connected.
+        FactKinds::ALL
     }
 
     fn observe(&mut self, fact: &Observation, around: &Around<'_>, found: &mut Vec<Finding>) {

@@ -15,7 +15,7 @@ use super::awaited::Awaited;
 use super::kind::{Kind, Told, kind};
 use super::{Around, Detection, Finding, Listed, Reason, Roles, Severity, Subject};
 use crate::home::Direction;
-use crate::observation::{self, AuthResult, Fact, Observation, Side};
+use crate::observation::{self, AuthResult, Fact, FactKind, FactKinds, Observation, Side};
 
 /// The detections of class `rdp`.
 pub(super) struct Rdp {
@@ -94,6 +94,16 @@ impl Detection for Rdp {
         self.confirmed.passed_over
     }
 
+    fn looks_at(&self) -> FactKinds {
+        FactKinds::of(&[
+            FactKind::Rdp,
+            FactKind::RdpWentOn,
+            FactKind::RdpLogin,
+            FactKind::RdpUdp,
+            FactKind::FlowEnded,
+        ])
+    }
+
     fn observe(&mut self, fact: &Observation, around: &Around<'_>, found: &mut Vec<Finding>) {
         match &fact.fact {
             Fact::Rdp(rdp) if rdp.confirmed => {
@@ -126,7 +136,7 @@ impl Detection for Rdp {
                     found.push(udp_finding(&EXPOSED, fact, udp, &roles));
                 }
             }
-            Fact::FlowEnded(_) => {
+            Fact::FlowEnded(_) if !self.confirmed.is_empty() => {
                 self.confirmed.remove(fact.flow.id);
             }
             _ => {}

@@ -15,7 +15,7 @@
 
 use super::kind::{Kind, Told, kind};
 use super::{Around, Detection, Finding, Listed, Reason, Roles, Severity, Subject};
-use crate::observation::{self, Fact, Observation};
+use crate::observation::{self, Fact, FactKind, FactKinds, Observation};
 
 /// The detections of class `ssh`.
 pub(super) struct Ssh;
@@ -41,6 +41,10 @@ const ALL: [&Kind; 3] = [&SESSION, &ODD_PORT, &REVERSE];
 impl Detection for Ssh {
     fn finds(&self) -> Vec<Listed> {
         ALL.iter().map(|kind| kind.listed()).collect()
+    }
+
+    fn looks_at(&self) -> FactKinds {
+        FactKinds::of(&[FactKind::Ssh])
     }
 
     fn observe(&mut self, fact: &Observation, around: &Around<'_>, found: &mut Vec<Finding>) {

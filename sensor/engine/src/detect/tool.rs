@@ -24,7 +24,8 @@ use super::{
 };
 use crate::home::Direction;
 use crate::observation::{
-    Certificate, DnsTransaction, Endpoint, Fact, Http, NameService, Observation, Side,
+    Certificate, DnsTransaction, Endpoint, Fact, FactKind, FactKinds, Http, NameService,
+    Observation, Side,
 };
 use crate::signature::{self, Hit, Request, Role, SeenIn, Signatures};
 
@@ -70,101 +71,57 @@ impl Tools {
         false
     }
 
-    fn signs(&self, fact: &Observation) -> Vec<Sign<'_>> {
+    /// What a fact shows; the first thing that is known counts.
+    fn sign(&self, fact: &Observation) -> Option<Sign<'_>> {
         match &fact.fact {
-            Fact::Dns(dns) => self.in_dns(fact, dns).into_iter().collect(),
+            Fact::Dns(dns) => self.in_dns(fact, dns),
             Fact::Tls(tls) | Fact::Dtls(tls) if tls.inside.is_none() => {
                 let whats = ["tls.server_name", "tls.alpn"];
-                self.in_hello(
-                    fact,
-                    tls.client,
-                    (SeenIn::Sni, whats),
-                    &tls.server_name,
-                    &tls.alpn,
-                )
+                let place = (SeenIn::Sni, whats);
+                self.in_hello(fact, tls.client, place, &tls.server_name, &tls.alpn)
             }
             Fact::Quic(quic) => {
                 let place = (SeenIn::QuicSni, ["quic.server_name", "quic.alpn"]);
                 self.in_hello(fact, quic.client, place, &quic.server_name, &quic.alpn)
             }
-            Fact::TlsServer(tls) => self
-                .in_certificate(
-                    fact,
-                    tls.client,
-                    tls.certificate.as_ref(),
-                    "tls_server.certificate",
-                )
-                .into_iter()
-                .collect(),
-            Fact::TlsClientCertificate(tls) => self
-                .in_certificate(
-                    fact,
-                    tls.client,
-                    Some(&tls.certificate),
-                    "tls_client.certificate",
-                )
-                .into_iter()
-                .collect(),
-            Fact::Http(http) => self.in_http(fact, http).into_iter().collect(),
+            Fact::TlsServer(tls) => {
+                let what = "tls_server.certificate";
+                self.in_certificate(fact, tls.client, tls.certificate.as_ref(), what)
+            }
+            Fact::TlsClientCertificate(tls) => {
+                let what = "tls_client.certificate";
+                self.in_certificate(fact, tls.client, Some(&tls.certificate), what)
+            }
+            Fact::Http(http) => self.in_http(fact, http),
             Fact::Ssh(ssh) => [("ssh.client", &ssh.client), ("ssh.server", &ssh.server)]
                 .into_iter()
                 .find_map(|(what, banner)| {
                     let banner = banner.as_ref()?;
                     let hit = self.signatures.by_ssh_banner(banner)?;
                     Some(decoded(fact, ssh.opener, hit, None, what, banner.clone()))
-                })
-                .into_iter()
-                .collect(),
+                }),
             Fact::WebSocket(websocket) => {
-                let named = websocket.offered.iter().chain(&websocket.subprotocol);
-                let found = named
-                    .into_iter()
-                    .find_map(|name| Some((name, self.signatures.by_websocket_protocol(name)?)));
-                let Some((name, hit)) = found else {
-                    return Vec::new();
-                };
+                let mut named = websocket.offered.iter().chain(&websocket.subprotocol);
+                let (name, hit) = named
+                    .find_map(|name| Some((name, self.signatures.by_websocket_protocol(name)?)))?;
                 let host = websocket.host.clone().map(|host| (host, NameSource::Http));
-                vec![decoded(
-                    fact,
-                    websocket.client,
-                    hit,
-                    host,
-                    "websocket.subprotocol",
-                    name.clone(),
-                )]
+                let (client, what) = (websocket.client, "websocket.subprotocol");
+                Some(decoded(fact, client, hit, host, what, name.clone()))
             }
             Fact::Unknown(first) => {
-                let hit = self.signatures.by_octets(&first.octets);
+                let hit = self.signatures.by_octets(&first.octets)?;
                 // The octets themselves are payload and stay here.
-                hit.map(|hit| {
-                    let observed = hit.entry.value.clone();
-                    decoded(
-                        fact,
-                        Side::Originator,
-                        hit,
-                        None,
-                        "flow.first_octets",
-                        observed,
-                    )
-                })
-                .into_iter()
-                .collect()
+                let observed = hit.entry.value.clone();
+                let what = "flow.first_octets";
+                Some(decoded(fact, Side::Originator, hit, None, what, observed))
             }
             Fact::Marks(marks) => {
-                let Some(hit) = self.signatures.by_protocol(marks.protocol) else {
-                    return Vec::new();
-                };
+                let hit = self.signatures.by_protocol(marks.protocol)?;
                 let observed = marks.protocol.to_owned();
-                vec![decoded(
-                    fact,
-                    marks.client,
-                    hit,
-                    None,
-                    "flow.protocol",
-                    observed,
-                )]
+                let what = "flow.protocol";
+                Some(decoded(fact, marks.client, hit, None, what, observed))
             }
-            _ => Vec::new(),
+            _ => None,
         }
     }
 
@@ -177,18 +134,18 @@ impl Tools {
         place: (SeenIn, [&'static str; 2]),
         name: &Option<String>,
         alpn: &[String],
-    ) -> Vec<Sign<'_>> {
+    ) -> Option<Sign<'_>> {
         let (seen_in, [by_name, by_alpn]) = place;
         let named = name.as_deref().and_then(|name| {
             let hit = self.signatures.by_name(name, seen_in)?;
             Some((hit, by_name, name.to_owned()))
         });
-        let sign =
-            named.or_else(|| Some((self.signatures.by_alpn(alpn)?, by_alpn, alpn.join(","))));
+        let (hit, what, observed) = match named {
+            Some(named) => named,
+            None => (self.signatures.by_alpn(alpn)?, by_alpn, alpn.join(",")),
+        };
         let name = name.clone().map(|name| (name, NameSource::Sni));
-        sign.map(|(hit, what, observed)| decoded(fact, client, hit, name, what, observed))
-            .into_iter()
-            .collect()
+        Some(decoded(fact, client, hit, name, what, observed))
     }
 
     /// A question, or a name that its answer leads to.
@@ -300,22 +257,36 @@ impl Detection for Tools {
         listed
     }
 
+    fn looks_at(&self) -> FactKinds {
+        FactKinds::of(&[
+            FactKind::Dns,
+            FactKind::Tls,
+            FactKind::Dtls,
+            FactKind::Quic,
+            FactKind::TlsServer,
+            FactKind::TlsClientCertificate,
+            FactKind::Http,
+            FactKind::Ssh,
+            FactKind::WebSocket,
+            FactKind::Unknown,
+            FactKind::Marks,
+        ])
+    }
+
     fn observe(&mut self, fact: &Observation, around: &Around<'_>, found: &mut Vec<Finding>) {
-        let before = found.len();
-        for sign in self.signs(fact) {
-            let Some(meaning) = Meaning::of(sign.hit.entry.role) else {
-                continue;
-            };
-            let direction = direction(&sign, around);
-            let wanted = sign.hit.entry.direction;
-            // Somebody outside who asks a server inside for a tunnel's name runs nothing here.
-            if direction == Direction::Inbound && wanted == signature::Direction::Outbound {
-                continue;
-            }
-            found.push(finding(fact, &sign, meaning, direction));
+        let Some(sign) = self.sign(fact) else { return };
+        let Some(meaning) = Meaning::of(sign.hit.entry.role) else {
+            return;
+        };
+        let direction = direction(&sign, around);
+        let wanted = sign.hit.entry.direction;
+        // Somebody outside who asks a server inside for a tunnel's name runs nothing here.
+        if direction == Direction::Inbound && wanted == signature::Direction::Outbound {
+            return;
         }
-        if found.len() > before && self.is_known_by_octets(fact) {
-            found.truncate(before);
+        let finding = finding(fact, &sign, meaning, direction);
+        if !self.is_known_by_octets(fact) {
+            found.push(finding);
         }
     }
 }

@@ -16,7 +16,7 @@
 use super::kind::{Kind, Told, kind};
 use super::of_client::Deed;
 use super::{Around, Detection, Finding, Grade, Listed, NameSource, Reason, Severity, Subject};
-use crate::observation::{Fact, Observation, Side};
+use crate::observation::{Fact, FactKind, FactKinds, Observation, Side};
 
 /// Connections to relays.
 #[derive(Default)]
@@ -33,6 +33,10 @@ const TOR: Kind = kind(
 impl Detection for Tor {
     fn finds(&self) -> Vec<Listed> {
         vec![TOR.listed()]
+    }
+
+    fn looks_at(&self) -> FactKinds {
+        FactKinds::of(&[FactKind::Tls, FactKind::TlsServer])
     }
 
     fn observe(&mut self, fact: &Observation, around: &Around<'_>, found: &mut Vec<Finding>) {

@@ -14,7 +14,7 @@
 use super::kind::{Kind, Told, kind};
 use super::{Around, Detection, Finding, Listed, Reason, Roles, Severity, Subject};
 use crate::home::Direction;
-use crate::observation::{AuthResult, Fact, Observation, Rfb, RfbEnd};
+use crate::observation::{AuthResult, Fact, FactKind, FactKinds, Observation, Rfb, RfbEnd};
 
 /// The detections of class `vnc`.
 pub(super) struct Vnc;
@@ -93,6 +93,10 @@ const ALL: [&Kind; 9] = [
 impl Detection for Vnc {
     fn finds(&self) -> Vec<Listed> {
         ALL.iter().map(|kind| kind.listed()).collect()
+    }
+
+    fn looks_at(&self) -> FactKinds {
+        FactKinds::of(&[FactKind::Rfb])
     }
 
     fn observe(&mut self, fact: &Observation, around: &Around<'_>, found: &mut Vec<Finding>) {

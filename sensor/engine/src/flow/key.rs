@@ -75,11 +75,11 @@ impl FlowKey {
             other => u64::from(other.number()),
         };
         let ports = u64::from(self.low_port) << 32 | u64::from(self.high_port) << 16 | transport;
-        [low_a, low_b, high_a, high_b, ports]
-            .into_iter()
-            .fold(opened ^ ID_SEED, |hash, word| {
-                fold(hash ^ word, ID_FACTOR ^ hash.rotate_left(32))
-            })
+        let mut hash = opened ^ ID_SEED;
+        for word in [low_a, low_b, high_a, high_b, ports] {
+            hash = fold(hash ^ word, ID_FACTOR ^ hash.rotate_left(32));
+        }
+        hash
     }
 }
 
@@ -131,11 +131,9 @@ impl Hasher {
 
 #[inline]
 fn words(address: &Address) -> (u64, u64) {
-    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = address.0;
-    (
-        u64::from_le_bytes([a, b, c, d, e, f, g, h]),
-        u64::from_le_bytes([i, j, k, l, m, n, o, p]),
-    )
+    // In one piece: octet by octet it takes a load and a shift for each.
+    let whole = u128::from_le_bytes(address.0);
+    (whole as u64, (whole >> 64) as u64)
 }
 
 #[inline]

@@ -114,7 +114,11 @@ pub struct DnsType(pub u16);
 
 impl Serialize for DnsType {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&terrier_wire::dns::TypeName(self.0))
+        let name = terrier_wire::dns::TypeName(self.0);
+        match name.mnemonic() {
+            Some(mnemonic) => serializer.serialize_str(mnemonic),
+            None => serializer.collect_str(&name),
+        }
     }
 }
 
@@ -124,6 +128,10 @@ pub struct DnsRcode(pub u16);
 
 impl Serialize for DnsRcode {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&terrier_wire::dns::RcodeName(self.0))
+        let name = terrier_wire::dns::RcodeName(self.0);
+        match name.mnemonic() {
+            Some(mnemonic) => serializer.serialize_str(mnemonic),
+            None => serializer.collect_str(&name),
+        }
     }
 }

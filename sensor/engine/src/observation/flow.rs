@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use serde::{Serialize, Serializer};
+use smallvec::SmallVec;
 
 use super::Side;
 
@@ -127,7 +128,10 @@ impl fmt::Display for Transport {
 
 impl Serialize for Transport {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        match self.name() {
+            "ip" => serializer.collect_str(self),
+            name => serializer.serialize_str(name),
+        }
     }
 }
 
@@ -178,29 +182,59 @@ impl Serialize for VlanTags {
 pub struct Frames {
     /// Which capture they belong to, in the order of the command line.
     pub capture: u16,
-    /// Ascending, each once, [`Frames::MAX`] at most: the first ones and the last.
-    pub numbers: Vec<u64>,
+    /// Most facts are shown by a question and its answer: those need no memory of their own.
+    numbers: SmallVec<[u64; 3]>,
 }
 
 impl Frames {
     /// A handshake needs fewer; a slow one must not grow its evidence without end.
     pub const MAX: usize = 24;
 
+    /// No frame, of a capture.
+    #[must_use]
+    pub fn none(capture: u16) -> Self {
+        Self {
+            capture,
+            numbers: SmallVec::new(),
+        }
+    }
+
     /// A single frame.
     #[must_use]
     pub fn one(capture: u16, frame: u64) -> Self {
-        Self {
-            capture,
-            numbers: vec![frame],
-        }
+        let mut frames = Self::none(capture);
+        frames.numbers.push(frame);
+        frames
+    }
+
+    /// Ascending, each once, [`Frames::MAX`] at most: the first ones and the last.
+    #[must_use]
+    pub fn numbers(&self) -> &[u64] {
+        &self.numbers
     }
 
     /// Adds a frame. When the list is full the last entry is replaced. A frame of another capture starts the list anew.
     pub fn add(&mut self, capture: u16, frame: u64) {
         if self.numbers.is_empty() || self.capture != capture {
-            self.capture = capture;
-            self.numbers.clear();
+            *self = Self::one(capture, frame);
+            return;
         }
+        // Packets come in their order.
+        if self.numbers.len() < Self::MAX && self.numbers.last().is_some_and(|&last| last < frame) {
+            self.numbers.push(frame);
+            return;
+        }
+        match self.numbers.last() {
+            Some(&last) if frame > last && self.numbers.len() < Self::MAX => {
+                self.numbers.push(frame);
+            }
+            None => self.numbers.push(frame),
+            Some(_) => self.insert(frame),
+        }
+    }
+
+    /// Adds one that is not behind all others, or for which there is no room.
+    fn insert(&mut self, frame: u64) {
         match self.numbers.binary_search(&frame) {
             Ok(_) => {}
             Err(_) if self.numbers.len() >= Self::MAX => {
@@ -210,6 +244,11 @@ impl Frames {
             }
             Err(place) => self.numbers.insert(place, frame),
         }
+    }
+
+    /// Forgets them.
+    pub fn clear(&mut self) {
+        self.numbers.clear();
     }
 }
 
@@ -236,6 +275,33 @@ impl FirstOctets {
             side,
             octets: octets.to_vec(),
         }
+    }
+}
+
+/// Which openings of flows that no decoder knows are told, by their first octet: a bit each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Openings([u64; 4]);
+
+impl Openings {
+    /// Every opening.
+    pub const ALL: Self = Self([u64::MAX; 4]);
+
+    /// Those that begin with an octet of which `begins` answers so.
+    #[must_use]
+    pub fn of(begins: impl Fn(u8) -> bool) -> Self {
+        let mut words = [0; 4];
+        for first in (0..=u8::MAX).filter(|&first| begins(first)) {
+            words[usize::from(first >> 6)] |= 1 << (first & 63);
+        }
+        Self(words)
+    }
+
+    /// Whether an opening with these octets is told; an empty one never is.
+    #[inline]
+    pub(crate) fn have(&self, octets: &[u8]) -> bool {
+        octets
+            .first()
+            .is_some_and(|first| self.0[usize::from(first >> 6)] >> (first & 63) & 1 == 1)
     }
 }
 

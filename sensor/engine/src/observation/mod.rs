@@ -22,8 +22,8 @@ pub use terrier_wire::Side;
 
 pub use dns::{DnsAnswer, DnsRcode, DnsTransaction, DnsTransport, DnsType, NameService};
 pub use flow::{
-    EndCause, Endpoint, FirstOctets, FlowEnd, FlowRef, Frames, NameSource, Oriented, Transport,
-    VlanTags,
+    EndCause, Endpoint, FirstOctets, FlowEnd, FlowRef, Frames, NameSource, Openings, Oriented,
+    Transport, VlanTags,
 };
 pub use hosts::{Dhcp, Netbios, Suffix};
 pub use http::Http;
@@ -104,13 +104,98 @@ pub enum Fact {
     WebSocket(WebSocket),
     /// A protocol that was recognised by its octets and has little to tell.
     Marks(Marks),
-    /// A flow whose protocol no decoder knows, with its first octets. Never written out: it is payload.
+    /// A flow whose protocol no decoder knows, with its first octets, where [`Openings`] ask for them or another protocol
+    /// carries it. Never written out: it is payload.
     Unknown(FirstOctets),
     /// A flow ended.
     FlowEnded(FlowEnd),
 }
 
+/// The kinds of facts, by which the judge finds the detections to ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FactKind {
+    Dns,
+    Tls,
+    Dtls,
+    TlsClientCertificate,
+    TlsServer,
+    Quic,
+    Rfb,
+    Rdp,
+    RdpClient,
+    RdpWentOn,
+    RdpLogin,
+    RdpUdp,
+    Dhcp,
+    Netbios,
+    Http,
+    Ssh,
+    Socks,
+    WebSocket,
+    Marks,
+    Unknown,
+    FlowEnded,
+}
+
+impl FactKind {
+    /// How many there are.
+    pub(crate) const COUNT: usize = Self::FlowEnded as usize + 1;
+}
+
+/// Some kinds of facts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FactKinds(u32);
+
+impl FactKinds {
+    /// Every kind.
+    pub(crate) const ALL: Self = Self(u32::MAX >> (u32::BITS as usize - FactKind::COUNT));
+
+    /// These.
+    pub(crate) const fn of(kinds: &[FactKind]) -> Self {
+        let mut bits = 0;
+        let mut rest = kinds;
+        while let [kind, others @ ..] = rest {
+            bits |= 1 << *kind as u32;
+            rest = others;
+        }
+        Self(bits)
+    }
+
+    /// Whether the kind of this number is among them.
+    pub(crate) fn have(self, number: usize) -> bool {
+        self.0 >> number & 1 == 1
+    }
+}
+
 impl Fact {
+    /// Of which kind it is.
+    #[inline]
+    pub(crate) fn kind(&self) -> FactKind {
+        match self {
+            Self::Dns(_) => FactKind::Dns,
+            Self::Tls(_) => FactKind::Tls,
+            Self::Dtls(_) => FactKind::Dtls,
+            Self::TlsClientCertificate(_) => FactKind::TlsClientCertificate,
+            Self::TlsServer(_) => FactKind::TlsServer,
+            Self::Quic(_) => FactKind::Quic,
+            Self::Rfb(_) => FactKind::Rfb,
+            Self::Rdp(_) => FactKind::Rdp,
+            Self::RdpClient(_) => FactKind::RdpClient,
+            Self::RdpWentOn => FactKind::RdpWentOn,
+            Self::RdpLogin(_) => FactKind::RdpLogin,
+            Self::RdpUdp(_) => FactKind::RdpUdp,
+            Self::Dhcp(_) => FactKind::Dhcp,
+            Self::Netbios(_) => FactKind::Netbios,
+            Self::Http(_) => FactKind::Http,
+            Self::Ssh(_) => FactKind::Ssh,
+            Self::Socks(_) => FactKind::Socks,
+            Self::WebSocket(_) => FactKind::WebSocket,
+            Self::Marks(_) => FactKind::Marks,
+            Self::Unknown(_) => FactKind::Unknown,
+            Self::FlowEnded(_) => FactKind::FlowEnded,
+        }
+    }
+
     /// The `protocol` of its record; none for facts that are not written as observations.
     #[must_use]
     pub fn protocol(&self) -> Option<&'static str> {
@@ -136,12 +221,13 @@ impl Fact {
         }
     }
 
-    /// Whether somebody remembers it until its flow ends, and must be told then.
+    /// Whether a detection remembers it until its flow ends, and must be told then.
     pub(crate) fn asks_for_end(&self) -> bool {
-        !matches!(
-            self,
-            Self::Dns(_) | Self::Dhcp(_) | Self::Netbios(_) | Self::Unknown(_) | Self::FlowEnded(_)
-        )
+        match self {
+            Self::Rdp(_) => true,
+            Self::Http(http) => http.method == "CONNECT",
+            _ => false,
+        }
     }
 
     /// Writes its body into a record, under the name of its protocol.

@@ -81,17 +81,16 @@ fn probe_datagram(opening: &Opening<'_>) -> Probe {
 
 /// One flow: the questions that wait for an answer.
 struct Session {
-    transport: Transport,
-    framing: dns::Session,
     exchange: Exchange,
+    /// Over TCP. Most flows are of datagrams, and need not carry the room.
+    framing: Option<Box<dns::Session>>,
 }
 
 impl Session {
     fn new(transport: Transport) -> Self {
         Self {
-            transport,
-            framing: dns::Session::default(),
             exchange: Exchange::default(),
+            framing: (transport == Transport::Tcp).then(Box::default),
         }
     }
 }
@@ -100,15 +99,15 @@ impl super::Session for Session {
     fn feed(&mut self, from: Side, octets: &[u8], emit: &mut Emit<'_>) -> Progress {
         let exchange = &mut self.exchange;
         exchange.forget_old(emit);
-        match self.transport {
-            Transport::Udp => {
+        match &mut self.framing {
+            None => {
                 if let Step::Done(message, _) = dns::message(octets) {
                     exchange.message(from, &message, emit);
                 }
                 Progress::More(octets.len())
             }
-            _ => {
-                let read = self.framing.feed(from, octets, |message| {
+            Some(framing) => {
+                let read = framing.feed(from, octets, |message| {
                     exchange.message(from, &message, emit);
                 });
                 match read {
@@ -124,7 +123,11 @@ impl super::Session for Session {
 
     fn gap(&mut self, from: Side, length: u64, emit: &mut Emit<'_>) -> Progress {
         // A lost datagram is no gap.
-        if self.transport == Transport::Udp || self.framing.gap(from, length) {
+        if self
+            .framing
+            .as_mut()
+            .is_none_or(|framing| framing.gap(from, length))
+        {
             return Progress::More(0);
         }
         self.exchange.end(emit);
@@ -141,6 +144,11 @@ impl super::Session for Session {
 
     fn resume(&mut self, kept: u32) {
         self.exchange.resume(kept);
+    }
+
+    fn renew(&mut self) -> bool {
+        self.exchange = Exchange::default();
+        self.framing.is_none()
     }
 
     fn end(&mut self, emit: &mut Emit<'_>) {
@@ -219,51 +227,80 @@ impl Exchange {
 
     fn response(&mut self, from: Side, message: &Message<'_>, emit: &mut Emit<'_>) {
         let (id, client) = (message.header.id, from.other());
-        let rcode = DnsRcode(message.rcode().0);
-        let several = message
-            .header
-            .counts
-            .first()
-            .is_some_and(|&count| count > 1);
-        let mut count = 0;
-        for question in questions(message) {
-            let asked = Asked {
-                id,
-                client,
-                name: question.name,
-                qtype: question.qtype,
-            };
-            let mut transaction = bare(
-                question.name,
-                question.qtype,
-                client,
-                NameService::Dns,
-                emit,
-            );
-            transaction.rcode = Some(rcode);
-            if count < Self::MAX_ANSWERED {
-                answer::fill(&mut transaction, message, question.name, several);
-            }
-            let asked = self.pending.take(&asked);
-            self.answered(asked, id, transaction, emit);
-            count += 1;
-        }
-        if count > 0 {
+        let answered = if let [1, ..] = message.header.counts {
+            self.one_answer(client, message, emit)
+        } else {
+            self.several_answers(client, message, emit)
+        };
+        if answered {
             return;
         }
         // A bare refusal names no question: it answers what was asked under its identity.
+        let rcode = DnsRcode(message.rcode().0);
         while let Some(asked) = self.pending.take_any(id, client) {
             let Some(name) = asked.name() else { continue };
             let mut transaction = bare(name, asked.qtype, client, NameService::Dns, emit);
             transaction.rcode = Some(rcode);
-            self.answered(Some(asked), id, transaction, emit);
+            self.answered(Some(asked.frames), id, transaction, emit);
         }
+    }
+
+    /// The answer to the only question of a message, as nearly all are: one pass over it. False where the question makes no
+    /// sense.
+    fn one_answer(&mut self, client: Side, message: &Message<'_>, emit: &mut Emit<'_>) -> bool {
+        let mut walk = message.walk();
+        let Some(question) = walk.question().filter(Question::is_plausible) else {
+            return false;
+        };
+        let (id, name, qtype) = (message.header.id, question.name, question.qtype);
+        let mut transaction = bare(name, qtype, client, NameService::Dns, emit);
+        let rcode = answer::of_one(&mut transaction, message, walk, name);
+        transaction.rcode = Some(DnsRcode(rcode.0));
+        let asked = Asked {
+            id,
+            client,
+            name,
+            qtype,
+        };
+        let frames = self.pending.answer(&asked);
+        self.answered(frames, id, transaction, emit);
+        true
+    }
+
+    /// The answers to each of several questions. False where none of them makes sense.
+    fn several_answers(
+        &mut self,
+        client: Side,
+        message: &Message<'_>,
+        emit: &mut Emit<'_>,
+    ) -> bool {
+        let id = message.header.id;
+        let rcode = DnsRcode(message.rcode().0);
+        let mut count = 0;
+        for question in questions(message) {
+            let (name, qtype) = (question.name, question.qtype);
+            let mut transaction = bare(name, qtype, client, NameService::Dns, emit);
+            transaction.rcode = Some(rcode);
+            if count < Self::MAX_ANSWERED {
+                answer::of_several(&mut transaction, message, name);
+            }
+            let asked = Asked {
+                id,
+                client,
+                name,
+                qtype,
+            };
+            let frames = self.pending.answer(&asked);
+            self.answered(frames, id, transaction, emit);
+            count += 1;
+        }
+        count > 0
     }
 
     /// Hands out a transaction with its question, or without where none was seen.
     fn answered(
         &mut self,
-        asked: Option<pending::Entry>,
+        asked: Option<Frames>,
         id: u16,
         transaction: DnsTransaction,
         emit: &mut Emit<'_>,
@@ -273,18 +310,17 @@ impl Exchange {
         if asked.is_none() && (self.recent.contains(&said) || self.transfer == Some(id)) {
             return;
         }
-        self.recent.rotate_right(1);
-        if let Some(latest) = self.recent.first_mut() {
-            *latest = said;
-        }
+        let [a, b, c, _] = self.recent;
+        self.recent = [said, a, b, c];
         if matches!(qtype, TypeName::AXFR | TypeName::IXFR) {
             self.transfer = Some(id);
         }
-        let mut frames = asked.map(|asked| asked.frames).unwrap_or_default();
+        let mut frames = asked.unwrap_or_default();
         emit.note(&mut frames);
         emit.fact_of(frames, Fact::Dns(transaction));
     }
 
+    #[inline]
     fn forget_old(&mut self, emit: &mut Emit<'_>) {
         while let Some(old) = self.pending.take_old(emit.at_ns()) {
             unanswered(&old, emit);
@@ -301,9 +337,10 @@ impl Exchange {
 /// The questions of a message, up to the first that makes no sense: past damage the rest is not to be trusted.
 fn questions<'a>(message: &Message<'a>) -> impl Iterator<Item = Question<'a>> + use<'a> {
     let mut walk = message.walk();
+    let [count, ..] = message.header.counts;
     std::iter::from_fn(move || walk.question())
         .take_while(Question::is_plausible)
-        .take(Exchange::MAX_QUESTIONS)
+        .take(Exchange::MAX_QUESTIONS.min(count.into()))
 }
 
 fn unanswered(entry: &pending::Entry, emit: &mut Emit<'_>) {

@@ -2,8 +2,8 @@
 
 use terrier_wire::{Step, dnscrypt};
 
-use super::Protocol;
 use super::marks::{self, Details, Single, Speaker, Told};
+use super::{Begins, Octets, Protocol};
 
 /// For the documentation.
 const SEES: &str = "DNSCrypt, by a resolver's answer";
@@ -17,6 +17,7 @@ pub(super) struct Datagram;
 impl Told for Datagram {
     const NAME: &'static str = "dnscrypt";
     const SEES: &'static str = SEES;
+    const BEGINS: Begins = Begins::With(Octets::of(b'r'));
 
     fn told(octets: &[u8]) -> Step<(Speaker, Details)> {
         if dnscrypt::answer(octets) {

@@ -3,7 +3,7 @@
 use std::num::NonZeroU8;
 
 use super::MAX_CARRIERS;
-use crate::observation::{Fact, FlowRef, Frames, Key, Observation};
+use crate::observation::{Fact, FlowRef, Frames, Key, Observation, Openings};
 
 /// Where a session puts what it found, and what it may know of the present packet.
 pub(crate) struct Emit<'a> {
@@ -18,6 +18,7 @@ pub(crate) struct Emit<'a> {
     depth: u8,
     tally: Tally,
     fingerprints: bool,
+    openings: &'a Openings,
     out: &'a mut Vec<Observation>,
 }
 
@@ -83,6 +84,7 @@ impl<'a> Emit<'a> {
             depth: 0,
             tally: Tally::default(),
             fingerprints: true,
+            openings: &Openings::ALL,
             out,
         }
     }
@@ -130,6 +132,18 @@ impl<'a> Emit<'a> {
     /// Whether somebody writes fingerprints of hellos.
     pub(crate) fn fingerprints(&self) -> bool {
         self.fingerprints
+    }
+
+    /// Which openings that no protocol knows are told.
+    pub(crate) fn with_openings(&mut self, openings: &'a Openings) {
+        self.openings = openings;
+    }
+
+    /// Whether somebody may know these octets, which no protocol knows. Those that another protocol carries are told in
+    /// any case.
+    #[inline]
+    pub(crate) fn asks_for_opening(&self, octets: &[u8]) -> bool {
+        self.openings.have(octets) || self.depth > 0 && !octets.is_empty()
     }
 
     /// What was counted so far.

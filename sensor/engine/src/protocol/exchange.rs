@@ -12,6 +12,8 @@ use super::{
 /// What datagrams say, as far as it was understood.
 pub(crate) struct Exchange {
     running: Option<(&'static Protocol, Box<dyn Session>)>,
+    /// The session of another flow that rested: one of its protocol begins in its place.
+    rested: Option<(&'static Protocol, Box<dyn Session>)>,
     search: DatagramSearch,
     /// Of which protocol the next datagram is, where somebody has looked.
     known: Option<NonZeroU8>,
@@ -25,10 +27,20 @@ impl Exchange {
     pub(crate) fn after(search: DatagramSearch, known: Option<NonZeroU8>) -> Self {
         Self {
             running: None,
+            rested: None,
             search,
             known,
             carriers: 0,
         }
+    }
+
+    /// The same for another flow than before, with what there is of memory.
+    pub(crate) fn begin_again(&mut self, search: DatagramSearch, known: NonZeroU8) {
+        let rested = self.running.take();
+        *self = Self {
+            rested,
+            ..Self::after(search, Some(known))
+        };
     }
 
     /// A flow whose session rested: it begins again with what it left behind.
@@ -70,7 +82,11 @@ impl Exchange {
                     Found::Something | Found::Nothing => Outcome::Wanted,
                 };
             };
-            let session = (protocol.start)();
+            let rested = self.rested.take();
+            let renewed = rested.and_then(|(before, mut session)| {
+                (std::ptr::eq(before, protocol) && session.renew()).then_some(session)
+            });
+            let session = renewed.unwrap_or_else(|| (protocol.start)());
             if session.is_sure() {
                 emit.begun(place);
             }

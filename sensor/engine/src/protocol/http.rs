@@ -80,7 +80,7 @@ impl super::Session for Session {
         };
         *unread = octets.len().saturating_sub(used);
         if used > 0 {
-            head.numbers.clear();
+            head.clear();
             if *unread > 0 {
                 emit.note(head);
             }
@@ -104,7 +104,7 @@ impl super::Session for Session {
             pending.take(message, from, head, emit);
         });
         self.unread[from.index()] = 0;
-        self.head[from.index()].numbers.clear();
+        self.head[from.index()].clear();
         self.progress(0, emit)
     }
 
@@ -203,7 +203,7 @@ mod tests {
                     http.method,
                     http.uri,
                     http.status,
-                    observation.frames.numbers,
+                    observation.frames.numbers().to_vec(),
                 ),
                 other => panic!("{other:?}"),
             })

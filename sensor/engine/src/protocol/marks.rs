@@ -43,6 +43,9 @@ pub(crate) trait Marked: Default + Send + 'static {
     /// For the documentation: [`Protocol::sees`].
     const SEES: &'static str;
 
+    /// What a datagram of it begins with, where that can be said.
+    const BEGINS: Begins = Begins::AtTheStart;
+
     /// Whether a side can have begun with these octets (TCP), or a datagram can be one of its first (UDP).
     fn opens(octets: &[u8]) -> Step<()>;
 
@@ -102,6 +105,9 @@ pub(crate) trait Told: Send + 'static {
     /// For the documentation: [`Protocol::sees`].
     const SEES: &'static str;
 
+    /// What a datagram of it begins with, where that can be said.
+    const BEGINS: Begins = Begins::AtTheStart;
+
     /// Reads what a side began with, or a datagram: who says such a thing, and what it tells.
     fn told(octets: &[u8]) -> Step<(Speaker, Details)>;
 }
@@ -135,7 +141,7 @@ pub(crate) const fn over<M: Marked>(transport: Transport) -> Protocol {
         sees: M::SEES,
         probe: probe::<M>,
         start: start::<M>,
-        begins: Begins::AtTheStart,
+        begins: M::BEGINS,
         patience: Patience::Usual,
     }
 }
@@ -222,6 +228,7 @@ impl<T> Default for Single<T> {
 impl<T: Told> Marked for Single<T> {
     const NAME: &'static str = T::NAME;
     const SEES: &'static str = T::SEES;
+    const BEGINS: Begins = T::BEGINS;
 
     fn opens(octets: &[u8]) -> Step<()> {
         T::told(octets).map(|_| ())
@@ -309,7 +316,7 @@ mod tests {
         assert_eq!(session.feed(O, b"hello", &mut emit), Progress::More(0));
         assert_eq!(session.feed(R, b"magic!", &mut emit), Progress::Finished);
         let [found] = &out[..] else { panic!("{out:?}") };
-        assert_eq!(found.frames.numbers, [7]);
+        assert_eq!(found.frames.numbers(), [7]);
         assert_eq!(
             found.fact,
             Fact::Marks(Marks {

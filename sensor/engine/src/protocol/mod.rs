@@ -84,14 +84,50 @@ pub(crate) struct Protocol {
 /// Where in a flow a protocol may begin.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Begins {
-    /// With the first octet of a side.
+    /// With the first octet of a side, or with a datagram.
     AtTheStart,
+    /// With a datagram whose first octet is one of these: of any other the probe is not asked.
+    With(Octets),
     /// Also at the start of a later segment, behind another protocol's preamble: STARTTLS, a proxy's answer, a tunnel's
     /// greeting. Only for protocols whose first octets leave no doubt.
     AtAnySegment,
     /// Also inside a later segment, at the place that the function finds: behind a preamble in the same segment, or in
     /// another protocol's packets.
     Within(fn(&[u8]) -> Option<usize>),
+}
+
+/// A set of octets.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Octets([u64; 4]);
+
+impl Octets {
+    /// One octet.
+    const fn of(octet: u8) -> Self {
+        Self::masked(u8::MAX, octet)
+    }
+
+    /// Those whose bits under a mask are these.
+    const fn masked(mask: u8, bits: u8) -> Self {
+        let mut set = [0; 4];
+        let mut octet = 0;
+        while octet <= u8::MAX as usize {
+            if octet as u8 & mask == bits {
+                set[octet / 64] |= 1 << (octet % 64);
+            }
+            octet += 1;
+        }
+        Self(set)
+    }
+
+    /// Those of both.
+    const fn or(self, other: Self) -> Self {
+        let ([a, b, c, d], [e, f, g, h]) = (self.0, other.0);
+        Self([a | e, b | f, c | g, d | h])
+    }
+
+    const fn has(&self, octet: u8) -> bool {
+        self.0[octet as usize / 64] >> (octet % 64) & 1 == 1
+    }
 }
 
 /// How long a flow may be silent before it ends.
@@ -169,8 +205,11 @@ pub(crate) const ALL: &[Protocol] = &[
     openvpn::SCRAMBLED_UDP,
 ];
 
+/// How many places the registry has, and one for what is not in it.
+pub(crate) const PLACES: usize = ALL.len() + 1;
+
 /// The place of a protocol in the registry, from 1.
-fn place(at: usize) -> NonZeroU8 {
+pub(crate) fn place(at: usize) -> NonZeroU8 {
     u8::try_from(at)
         .ok()
         .and_then(|at| NonZeroU8::MIN.checked_add(at))
@@ -260,6 +299,11 @@ pub(crate) trait Session: Send {
 
     /// A session of the same flow rested and left this behind.
     fn resume(&mut self, _kept: u32) {}
+
+    /// Begins again, for another flow, in the memory that it has. False where it cannot: another session is made.
+    fn renew(&mut self) -> bool {
+        false
+    }
 }
 
 /// How a session goes on.
@@ -330,8 +374,38 @@ impl Fitting {
         self.0 &= others.0;
     }
 
+    fn has(self, at: usize) -> bool {
+        self.0 >> at & 1 == 1
+    }
+
     fn remove(&mut self, at: usize) {
         self.0 &= !(1 << at);
+    }
+
+    /// Those of both.
+    const fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    const fn or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Those that a datagram with this first octet may be of.
+    const fn with_first(octet: u8) -> Self {
+        let mut bits = 0;
+        let mut at = 0;
+        while at < ALL.len() {
+            let may = match &ALL[at].begins {
+                Begins::With(firsts) => firsts.has(octet),
+                Begins::AtTheStart | Begins::AtAnySegment | Begins::Within(_) => true,
+            };
+            if may {
+                bits |= 1 << at;
+            }
+            at += 1;
+        }
+        Self(bits)
     }
 
     /// The protocols with their places, in the order in which they are asked.
@@ -353,6 +427,18 @@ const BEHIND_A_PREAMBLE: Fitting = {
     let mut at = 0;
     while at < ALL.len() {
         if matches!(ALL[at].begins, Begins::AtAnySegment | Begins::Within(_)) {
+            bits |= 1 << at;
+        }
+        at += 1;
+    }
+    Fitting(bits & OVER_TCP.0)
+};
+/// Those of them that are looked for inside of a segment as well.
+const WITHIN: Fitting = {
+    let mut bits = 0;
+    let mut at = 0;
+    while at < ALL.len() {
+        if matches!(ALL[at].begins, Begins::Within(_)) {
             bits |= 1 << at;
         }
         at += 1;

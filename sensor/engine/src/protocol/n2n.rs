@@ -3,8 +3,8 @@
 use terrier_wire::n2n::{self, PacketType};
 use terrier_wire::{Side, Step};
 
-use super::Protocol;
 use super::marks::{self, Mark, Marked, Reading};
+use super::{Begins, Octets, Protocol};
 
 pub(super) const PROTOCOL: Protocol = marks::over_udp::<N2n>();
 
@@ -15,6 +15,7 @@ pub(super) struct N2n(Option<(Side, n2n::Header)>);
 impl Marked for N2n {
     const NAME: &'static str = "n2n";
     const SEES: &'static str = "n2n: community and version";
+    const BEGINS: Begins = Begins::With(Octets::masked(0xfc, 0));
 
     fn opens(octets: &[u8]) -> Step<()> {
         match n2n::header(octets) {

@@ -8,7 +8,9 @@ use terrier_wire::openvpn::{self, Known, Message, Scrambled, Wrap};
 use terrier_wire::{Side, Step};
 
 use super::marks::{self, Mark, Marked, Reading};
-use super::{Begins, Emit, Opening, Patience, Probe, Progress, Protocol, Session as _, tls};
+use super::{
+    Begins, Emit, Octets, Opening, Patience, Probe, Progress, Protocol, Session as _, tls,
+};
 use crate::observation::{Fact, Frames, Marks, Transport};
 
 /// For the documentation.
@@ -20,7 +22,7 @@ pub(super) const OVER_UDP: Protocol = Protocol {
     sees: SEES,
     probe: probe_datagram,
     start: || Box::new(Session::over(Transport::Udp)),
-    begins: Begins::AtTheStart,
+    begins: Begins::With(FIRSTS),
     patience: Patience::Usual,
 };
 
@@ -38,6 +40,12 @@ pub(super) const SCRAMBLED_UDP: Protocol = marks::over_udp::<ScrambledDatagrams>
 pub(super) const SCRAMBLED_TCP: Protocol = marks::over_tcp::<ScrambledStream>();
 
 const NAME: &str = "openvpn";
+
+/// The resets of opcodes 7, 8 and 10 with key 0, and data of opcode 9.
+const FIRSTS: Octets = Octets::of(7 << 3)
+    .or(Octets::of(8 << 3))
+    .or(Octets::of(10 << 3))
+    .or(Octets::masked(0xf8, 9 << 3));
 
 fn probe_datagram(opening: &Opening<'_>) -> Probe {
     let packet = opening.octets;

@@ -4,8 +4,8 @@
 use terrier_wire::rustdesk::{self, Message, Sender};
 use terrier_wire::{Side, Step};
 
-use super::Protocol;
 use super::marks::{self, Details, Mark, Marked, Reading, Single, Speaker, Told};
+use super::{Begins, Octets, Protocol};
 
 /// For the documentation.
 const SEES: &str = "RustDesk: what is asked of or told by its rendezvous and relay servers";
@@ -31,6 +31,7 @@ pub(super) struct Datagrams(Option<(Side, Message)>);
 impl Marked for Datagrams {
     const NAME: &'static str = "rustdesk";
     const SEES: &'static str = SEES;
+    const BEGINS: Begins = Begins::With(Octets::masked(7, 2));
 
     fn opens(octets: &[u8]) -> Step<()> {
         match rustdesk::datagram(octets) {

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use terrier_wire::Side;
 
-use super::{BEHIND_A_PREAMBLE, Begins, Emit, Fitting, OVER_TCP, Opening, Probe, Protocol};
+use super::{BEHIND_A_PREAMBLE, Begins, Emit, Fitting, OVER_TCP, Opening, Probe, Protocol, WITHIN};
 use crate::observation::{
     Endpoint, Fact, FirstOctets, FlowRef, Frames, Oriented, Transport, VlanTags,
 };
@@ -80,7 +80,7 @@ impl StreamSearch {
         } else {
             let known = |(_, protocol): (usize, &Protocol)| (protocol.probe)(&opening) != Probe::No;
             // The first segment may hold a preamble and what comes behind it.
-            let fits = may_begin(octets).each().any(known) || inside(octets).is_some();
+            let fits = may_begin(&opening).each().any(known) || inside(octets).is_some();
             // Of a short one the octets behind are awaited: signatures know up to so many.
             if fits || octets.len() < FirstOctets::MAX {
                 return Found::Something;
@@ -129,20 +129,22 @@ impl StreamSearch {
 pub(super) fn behind_a_preamble(
     opening: &Opening<'_>,
 ) -> Option<(usize, &'static Protocol, usize)> {
-    BEHIND_A_PREAMBLE.each().find_map(|(number, protocol)| {
-        if (protocol.probe)(opening) == Probe::Yes {
+    let begin = may_begin(opening);
+    let asked = BEHIND_A_PREAMBLE.and(begin.or(WITHIN));
+    asked.each().find_map(|(number, protocol)| {
+        if begin.has(number) && (protocol.probe)(opening) == Probe::Yes {
             return Some((number, protocol, 0));
         }
         match protocol.begins {
             Begins::Within(find) => find(opening.octets).map(|place| (number, protocol, place)),
-            Begins::AtAnySegment | Begins::AtTheStart => None,
+            Begins::AtAnySegment | Begins::AtTheStart | Begins::With(_) => None,
         }
     })
 }
 
 /// The protocol that begins inside of a segment, with its number and the place.
 fn inside(octets: &[u8]) -> Option<(usize, &'static Protocol, usize)> {
-    BEHIND_A_PREAMBLE.each().find_map(|(number, protocol)| {
+    WITHIN.each().find_map(|(number, protocol)| {
         let Begins::Within(find) = protocol.begins else {
             return None;
         };
@@ -152,32 +154,40 @@ fn inside(octets: &[u8]) -> Option<(usize, &'static Protocol, usize)> {
 
 /// Those over TCP that may begin with the first of these octets. A probe never refuses the start of what it takes, as its
 /// answer must not depend on how TCP cuts a stream; so each was asked once for each octet.
-pub(super) fn may_begin(octets: &[u8]) -> Fitting {
-    static BY_FIRST: LazyLock<[Fitting; 256]> = LazyLock::new(|| {
-        std::array::from_fn(|first| {
-            let mut fitting = OVER_TCP;
-            for (at, protocol) in OVER_TCP.each() {
-                let refused = |port: &u16| {
-                    let flow = flow_to(*port);
-                    let opening = Opening {
-                        flow: &flow,
-                        octets: &[first as u8],
+pub(super) fn may_begin(opening: &Opening<'_>) -> Fitting {
+    /// On ports that no probe asks for, and on any.
+    static BY_FIRST: LazyLock<[[Fitting; 256]; 2]> = LazyLock::new(|| {
+        [&PORTS_OF_PROBES[..1], &PORTS_OF_PROBES].map(|ports| {
+            std::array::from_fn(|first| {
+                let mut fitting = OVER_TCP;
+                for (at, protocol) in OVER_TCP.each() {
+                    let refused = |port: &u16| {
+                        let flow = flow_to(*port);
+                        let opening = Opening {
+                            flow: &flow,
+                            octets: &[first as u8],
+                        };
+                        (protocol.probe)(&opening) == Probe::No
                     };
-                    (protocol.probe)(&opening) == Probe::No
-                };
-                if PORTS_OF_PROBES.iter().all(refused) {
-                    fitting.remove(at);
+                    if ports.iter().all(refused) {
+                        fitting.remove(at);
+                    }
                 }
-            }
-            fitting
+                fitting
+            })
         })
     });
-    octets
-        .first()
-        .map_or(OVER_TCP, |&first| BY_FIRST[usize::from(first)])
+    let Some(&first) = opening.octets.first() else {
+        return OVER_TCP;
+    };
+    let Opening { flow, .. } = opening;
+    let asked_for = [flow.orig.port, flow.resp.port]
+        .iter()
+        .any(|port| PORTS_OF_PROBES[1..].contains(port));
+    BY_FIRST[usize::from(asked_for)][usize::from(first)]
 }
 
-/// The ports that a probe over TCP asks for, and one that none does.
+/// One port that no probe over TCP asks for, and those that one does.
 const PORTS_OF_PROBES: [u16; 5] = [9, 53, 5353, 5355, 3389];
 
 fn flow_to(port: u16) -> FlowRef {
@@ -259,14 +269,27 @@ impl DatagramSearch {
 
 /// The protocol among these that a datagram is of, with its number.
 pub(super) fn known(fitting: Fitting, opening: &Opening<'_>) -> Option<(usize, &'static Protocol)> {
-    fitting
+    static BY_FIRST: [Fitting; 256] = {
+        let mut table = [Fitting::NONE; 256];
+        let mut first = 0;
+        while first < table.len() {
+            table[first] = Fitting::with_first(first as u8);
+            first += 1;
+        }
+        table
+    };
+    let asked = match opening.octets.first() {
+        Some(&first) => fitting.and(BY_FIRST[usize::from(first)]),
+        None => fitting,
+    };
+    asked
         .each()
         .find(|(_, protocol)| (protocol.probe)(opening) == Probe::Yes)
 }
 
 /// Hands out the first octets of a side.
 fn say_unknown(from: Side, octets: &[u8], emit: &mut Emit<'_>) {
-    if octets.is_empty() {
+    if !emit.asks_for_opening(octets) {
         return;
     }
     let mut frames = Frames::default();
@@ -322,10 +345,31 @@ mod tests {
                 let opening = Opening { flow: &flow, octets: &octets };
                 for (at, protocol) in OVER_TCP.each() {
                     if (protocol.probe)(&opening) != Probe::No {
-                        let kept = may_begin(&octets).each().any(|(other, _)| other == at);
+                        let kept = may_begin(&opening).each().any(|(other, _)| other == at);
                         prop_assert!(kept, "{} {octets:?}", protocol.name);
                     }
                 }
+            }
+        }
+
+        /// Lengths and fixed octets of what is told by little; the others' openings are asked by the golden captures.
+        #[test]
+        fn no_datagram_that_a_probe_takes_is_left_out(
+            port in prop::sample::select(vec![9, 53, 67, 123, 137, 138, 500, 1900, 3478, 4500, 5353]),
+            octets in prop::collection::vec(any::<u8>(), 0..200),
+            first in any::<u8>(),
+            zeros in prop::sample::select(vec![0, 1, 3, 4, 8, 75]),
+        ) {
+            let flow = FlowRef { transport: Transport::Udp, ..flow_to(port) };
+            let filled = [&[first][..], &vec![0; zeros], &octets].concat();
+            for octets in [&octets[..], &filled, &filled[..=zeros]] {
+                let opening = Opening { flow: &flow, octets };
+                let fitting = Fitting::of(Transport::Udp);
+                let all = fitting
+                    .each()
+                    .find(|(_, protocol)| (protocol.probe)(&opening) == Probe::Yes);
+                let found = known(fitting, &opening);
+                prop_assert_eq!(found.map(|(at, _)| at), all.map(|(at, _)| at), "{:?}", octets);
             }
         }
 

@@ -3,8 +3,8 @@
 use terrier_wire::softether::{self, Message};
 use terrier_wire::{Side, Step};
 
-use super::Protocol;
 use super::marks::{self, Mark, Marked, Reading};
+use super::{Begins, Octets, Protocol};
 
 pub(super) const PROTOCOL: Protocol = marks::over_udp::<SoftEther>();
 
@@ -15,6 +15,7 @@ pub(super) struct SoftEther(Option<Side>);
 impl Marked for SoftEther {
     const NAME: &'static str = "softether";
     const SEES: &'static str = "SoftEther: what is asked of the project's servers over UDP";
+    const BEGINS: Begins = Begins::With(FIRSTS);
 
     fn opens(octets: &[u8]) -> Step<()> {
         if octets == ASKED || softether::message(octets).is_some() {
@@ -46,3 +47,5 @@ impl Marked for SoftEther {
 }
 
 const ASKED: &[u8] = b"A";
+/// That, the `I` of an address, and the highest octet of a count.
+const FIRSTS: Octets = Octets::of(b'A').or(Octets::of(b'I')).or(Octets::of(0));

@@ -5,7 +5,7 @@
 
 use terrier_wire::http::{Datagram, datagram};
 
-use super::{Begins, Emit, Opening, Patience, Probe, Progress, Protocol};
+use super::{Begins, Emit, Octets, Opening, Patience, Probe, Progress, Protocol};
 use crate::observation::{Fact, Frames, Http, Side, Transport};
 
 pub(super) const PROTOCOL: Protocol = Protocol {
@@ -14,7 +14,7 @@ pub(super) const PROTOCOL: Protocol = Protocol {
     sees: "the first search or announcement",
     probe,
     start: || Box::new(Session),
-    begins: Begins::AtTheStart,
+    begins: Begins::With(Octets::of(b'M').or(Octets::of(b'N')).or(Octets::of(b'H'))),
     patience: Patience::Usual,
 };
 

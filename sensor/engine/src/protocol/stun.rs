@@ -6,7 +6,9 @@
 use terrier_wire::stun::{Attribute, Class, Framing, Item, Message, Method};
 use terrier_wire::{Side, Step, stun, tls};
 
-use super::{Begins, Emit, Opening, Patience, Probe, Progress, Protocol, Session as _, dtls};
+use super::{
+    Begins, Emit, Octets, Opening, Patience, Probe, Progress, Protocol, Session as _, dtls,
+};
 use crate::observation::{Fact, Frames, Marks, Transport};
 
 /// For the documentation.
@@ -18,7 +20,7 @@ pub(super) const OVER_UDP: Protocol = Protocol {
     sees: SEES,
     probe: probe_datagram,
     start: || Box::new(Session::new(None)),
-    begins: Begins::AtTheStart,
+    begins: Begins::With(Octets::masked(0xc0, 0)),
     patience: Patience::Usual,
 };
 

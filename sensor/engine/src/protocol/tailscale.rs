@@ -3,7 +3,7 @@
 use terrier_wire::{Step, tailscale};
 
 use super::marks::{self, Details, Single, Speaker, Told};
-use super::{Begins, Protocol};
+use super::{Begins, Octets, Protocol};
 
 /// For the documentation.
 const SEES: &str = "Tailscale: disco, and DERP in clear";
@@ -21,6 +21,7 @@ pub(super) struct Disco;
 impl Told for Disco {
     const NAME: &'static str = "tailscale";
     const SEES: &'static str = SEES;
+    const BEGINS: Begins = Begins::With(Octets::of(b'T'));
 
     fn told(octets: &[u8]) -> Step<(Speaker, Details)> {
         if tailscale::disco(octets) {

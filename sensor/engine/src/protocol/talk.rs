@@ -113,7 +113,7 @@ impl Talk {
             State::Running { session, .. } => session.end(emit),
             State::Searching { .. } => {
                 for side in Side::BOTH {
-                    say_unknown(side, &self.held, &self.frames, emit);
+                    self.say_unknown(side, emit);
                 }
             }
         }
@@ -145,8 +145,7 @@ impl Talk {
                 return self.run(from, &new[place..], emit);
             }
             if self.held[from.index()].len() > 0 {
-                emit.note(&mut self.frames);
-                self.held[from.index()].push(new);
+                self.keep(from, new, emit);
             }
             return self.pass(from, new.len(), emit);
         }
@@ -156,10 +155,17 @@ impl Talk {
         if !first && let Some(place) = self.begin_late(from, new, emit) {
             return self.run(from, &new[place..], emit);
         }
-        emit.note(&mut self.frames);
-        self.held[from.index()].push(new);
-        match self.probe(from, emit) {
-            Probed::Known => self.run(from, &[], emit),
+        // In the usual case the first octets tell, and the session reads them where they are.
+        let mut fresh = new;
+        if !first {
+            self.keep(from, std::mem::take(&mut fresh), emit);
+        }
+        let probed = self.probe(from, fresh, emit);
+        if first && !matches!(probed, Probed::Known) {
+            self.keep(from, new, emit);
+        }
+        match probed {
+            Probed::Known => self.run(from, fresh, emit),
             Probed::Open => Outcome::Wanted,
             Probed::Unknown => {
                 let outcome = self.exhaust(from, emit);
@@ -172,18 +178,25 @@ impl Talk {
         }
     }
 
-    /// Asks every protocol that still fits a side for what that side has sent so far.
-    fn probe(&mut self, from: Side, emit: &mut Emit<'_>) -> Probed {
+    /// Keeps octets that somebody may want.
+    fn keep(&mut self, from: Side, new: &[u8], emit: &mut Emit<'_>) {
+        emit.note(&mut self.frames);
+        self.held[from.index()].push(new);
+    }
+
+    /// Asks every protocol that still fits a side for what that side has sent so far: `new`, where nothing is held.
+    fn probe(&mut self, from: Side, new: &[u8], emit: &mut Emit<'_>) -> Probed {
         let State::Searching { fitting, .. } = &mut self.state else {
             return Probed::Known;
         };
-        let held = &self.held[from.index()];
+        let held = self.held[from.index()].rest();
+        let octets = if held.is_empty() { new } else { held };
         let opening = Opening {
             flow: emit.flow(),
-            octets: held.rest(),
+            octets,
         };
         let left = &mut fitting[from.index()];
-        left.keep(search::may_begin(opening.octets));
+        left.keep(search::may_begin(&opening));
         for (at, protocol) in left.each() {
             match (protocol.probe)(&opening) {
                 Probe::Maybe => {}
@@ -194,7 +207,7 @@ impl Talk {
                 }
             }
         }
-        if left.is_empty() || held.len() > MAX_PROBED {
+        if left.is_empty() || octets.len() > MAX_PROBED {
             Probed::Unknown
         } else {
             Probed::Open
@@ -219,11 +232,12 @@ impl Talk {
         let other = side.other();
         let answered = !search.is_late(other) && self.held[other.index()].len() > 0;
         let found = search.pass(side, if answered { 0 } else { octets });
+        let search = *search;
         let both = Side::BOTH.into_iter().all(|side| search.is_late(side));
         for side in Side::BOTH {
             let late = search.is_late(side);
             if both || late && self.held[side.index()].len() >= FirstOctets::MAX {
-                say_unknown(side, &self.held, &self.frames, emit);
+                self.say_unknown(side, emit);
                 self.held[side.index()].clear();
             }
         }
@@ -242,7 +256,7 @@ impl Talk {
         };
         let (number, protocol, place) = search::behind_a_preamble(&opening)?;
         for side in [from, from.other()] {
-            say_unknown(side, &self.held, &self.frames, emit);
+            self.say_unknown(side, emit);
             self.held[side.index()].clear();
         }
         self.begin(number, protocol, emit);
@@ -269,7 +283,7 @@ impl Talk {
             if self.held[side.index()].len() == 0 {
                 continue;
             }
-            let outcome = match self.probe(side, emit) {
+            let outcome = match self.probe(side, &[], emit) {
                 Probed::Known => return self.run(side, &[], emit),
                 Probed::Unknown => self.exhaust(side, emit),
                 Probed::Open => Outcome::Wanted,
@@ -349,20 +363,23 @@ impl Talk {
         self.follow(progress, emit)
     }
 
+    /// Hands out the first octets of a side, as long as they are kept and somebody may know them.
+    fn say_unknown(&self, side: Side, emit: &mut Emit<'_>) {
+        let octets = self.held[side.index()].rest();
+        // Of what a protocol carried, that it was unknown tells something too.
+        let carried = self.carriers > 0 && !octets.is_empty();
+        if carried || emit.asks_for_opening(octets) {
+            let first = FirstOctets::of(side, octets);
+            emit.fact(&self.frames, Fact::Unknown(first));
+        }
+    }
+
     /// How long its flow may be silent.
     pub(crate) fn patience(&self) -> Patience {
         match &self.state {
             State::Running { protocol, .. } => protocol.patience,
             State::Searching { .. } => Patience::Usual,
         }
-    }
-}
-
-/// Hands out the first octets of a side, as long as they are kept.
-fn say_unknown(side: Side, held: &[Held; 2], frames: &Frames, emit: &mut Emit<'_>) {
-    let octets = held[side.index()].rest();
-    if !octets.is_empty() {
-        emit.fact(frames, Fact::Unknown(FirstOctets::of(side, octets)));
     }
 }
 

@@ -5,8 +5,8 @@
 use terrier_wire::wireguard::{self, Dialect};
 use terrier_wire::{Side, Step};
 
-use super::Protocol;
 use super::marks::{self, Mark, Marked, Reading};
+use super::{Begins, Octets, Protocol};
 
 pub(super) const PROTOCOL: Protocol = marks::over_udp::<WireGuard>();
 
@@ -16,6 +16,7 @@ pub(super) struct WireGuard(wireguard::Session);
 impl Marked for WireGuard {
     const NAME: &'static str = "wireguard";
     const SEES: &'static str = "WireGuard, Cloudflare WARP and TunnelBear, by handshake or data";
+    const BEGINS: Begins = Begins::With(Octets::masked(0xf8, 0).or(Octets::masked(0xf8, 0xc0)));
 
     fn opens(octets: &[u8]) -> Step<()> {
         match wireguard::message(octets) {

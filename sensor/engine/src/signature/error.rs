@@ -1,5 +1,7 @@
 //! What can be wrong with a signature file, and what to do about it.
 
+use std::borrow::Cow;
+
 use super::tool::Role;
 
 /// A signature file that cannot be used. The set it belongs to is refused as a whole.
@@ -118,14 +120,14 @@ pub enum Problem {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Source {
     pub(super) path: String,
-    text: String,
+    text: Cow<'static, str>,
 }
 
 impl Source {
-    pub(super) fn new(path: &str, text: &str) -> Self {
+    pub(super) fn new(path: &str, text: impl Into<Cow<'static, str>>) -> Self {
         Self {
             path: path.to_owned(),
-            text: text.to_owned(),
+            text: text.into(),
         }
     }
 

@@ -13,7 +13,7 @@ use super::tool::{
 
 /// Reads a file. Claims against other files and the examples are looked at when the set is compiled.
 pub(super) fn read(path: &str, text: &str) -> Result<Tool, SignatureError> {
-    let source = Source::new(path, text);
+    let source = Source::new(path, text.to_owned());
     let file: File = toml::from_str(text).map_err(|error| {
         let start = error.span().map_or(0, |span| span.start);
         source.error(start, Problem::Toml(error.message().to_owned()))

@@ -6,6 +6,7 @@ use std::collections::hash_map::Entry as Slot;
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 
+use super::ends::{Ends, FromTheEnd};
 use super::error::{Problem, SignatureError};
 use super::pattern::{self, MAX_NAME, Octets, Open, Path};
 use super::tool::{Entry, Kind, SeenIn, Tool};
@@ -21,8 +22,8 @@ pub(super) struct Place {
 pub(super) struct Matcher {
     /// By the part of a value that is spelled out up to the end: of `connect.*.example.com` that is `example.com`.
     names: HashTable<Named>,
-    /// Labels of the longest key: more need not be probed.
-    deepest: usize,
+    /// How the keys end.
+    ends: Ends,
     alpn: HashMap<Box<str>, Place, FixedState>,
     alpn_open: Vec<(Open, Place)>,
     protocols: HashMap<Box<str>, Place, FixedState>,
@@ -46,32 +47,6 @@ struct Named {
     names: Vec<Name>,
 }
 
-/// Hashes a name from its end on: each of its ends is hashed on the way. The keys of the table are ours, so that no hash is
-/// needed that withstands an attack.
-#[derive(Clone, Copy)]
-struct FromTheEnd(u64);
-
-impl FromTheEnd {
-    const NOTHING: Self = Self(0);
-
-    #[inline]
-    fn octet(&mut self, octet: u8) {
-        self.0 = (self.0 ^ u64::from(octet)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    }
-
-    /// With the upper bits folded down, which the table looks at.
-    #[inline]
-    fn hash(self) -> u64 {
-        self.0 ^ (self.0 >> 32)
-    }
-
-    fn of(text: &str) -> u64 {
-        let mut hash = Self::NOTHING;
-        text.bytes().rev().for_each(|octet| hash.octet(octet));
-        hash.hash()
-    }
-}
-
 #[derive(Debug)]
 struct Name {
     place: Place,
@@ -93,8 +68,7 @@ enum Covers {
 
 impl Matcher {
     /// Compiles the entries, each checked when its file was read.
-    pub(super) fn new(tools: &[Tool]) -> Result<Self, SignatureError> {
-        refuse_double(tools)?;
+    pub(super) fn new(tools: &[Tool]) -> Self {
         let mut matcher = Self::default();
         for (number, tool) in tools.iter().enumerate() {
             for (entry, of) in tool.entries.iter().enumerate() {
@@ -115,7 +89,7 @@ impl Matcher {
                     .collect()
             })
             .collect();
-        Ok(matcher)
+        matcher
     }
 
     fn add(&mut self, entry: &Entry, place: Place) {
@@ -161,16 +135,16 @@ impl Matcher {
 
     fn add_name(&mut self, entry: &Entry, place: Place) {
         let value = entry.value.to_ascii_lowercase();
-        let (key, covers) = match value.rsplit_once('*') {
+        let (key, tail, covers) = match value.rsplit_once('*') {
             // Behind the last star its label may go on: the key begins with the next one.
             Some((_, end)) => {
                 let key = end.split_once('.').map_or("", |(_, key)| key);
-                (key, Covers::Labels(value.as_str().into()))
+                (key, end, Covers::Labels(value.as_str().into()))
             }
-            None if entry.kind == Kind::Suffix => (value.as_str(), Covers::Below),
-            None => (value.as_str(), Covers::Whole),
+            None if entry.kind == Kind::Suffix => (value.as_str(), value.as_str(), Covers::Below),
+            None => (value.as_str(), value.as_str(), Covers::Whole),
         };
-        self.deepest = self.deepest.max(key.split('.').count());
+        self.ends.add(key, tail);
         let name = Name {
             place,
             covers,
@@ -192,28 +166,19 @@ impl Matcher {
         }
     }
 
-    /// One probe per label border, as far as the longest key goes.
+    /// One probe for each end of the name that may be a key.
     pub(super) fn by_name(&self, name: &str, seen_in: SeenIn) -> Option<Place> {
-        let mut buffer = [0; MAX_NAME];
-        let (name, whole) = fold(name, &mut buffer)?;
+        let name = name.strip_suffix('.').unwrap_or(name);
+        // Of a longer one (DNS octets written as `\DDD`) the end counts.
+        let whole = name.len() <= MAX_NAME;
         let mut best: Option<&Name> = None;
-        let mut hash = FromTheEnd::NOTHING;
-        let mut labels = 0;
         let octets = name.as_bytes();
-        for start in (0..octets.len()).rev() {
-            hash.octet(*octets.get(start)?);
-            let border = start == 0 || octets.get(start - 1) == Some(&b'.');
-            if !border {
-                continue;
-            }
-            labels += 1;
-            if labels > self.deepest {
-                break;
-            }
-            let tail = name.get(start..)?;
+        self.ends.each(octets, |start, hash| {
+            let tail = octets.get(start..).unwrap_or_default();
+            let same = |named: &Named| named.key.as_bytes().eq_ignore_ascii_case(tail);
             let entries = self
                 .names
-                .find(hash.hash(), |named| *named.key == *tail)
+                .find(hash, same)
                 .map_or(&[][..], |named| named.names.as_slice());
             for entry in entries {
                 let covered = match &entry.covers {
@@ -229,8 +194,15 @@ impl Matcher {
                     best = Some(entry);
                 }
             }
-        }
+        });
         best.map(|name| name.place)
+    }
+
+    /// Whether the first octets of a side may be known where they begin with this one.
+    pub(super) fn may_begin(&self, first: u8) -> bool {
+        self.octets_by_first
+            .get(usize::from(first))
+            .is_some_and(|candidates| !candidates.is_empty())
     }
 
     pub(super) fn by_octets(&self, octets: &[u8]) -> Option<Place> {
@@ -243,6 +215,7 @@ impl Matcher {
     }
 
     pub(super) fn by_path(&self, method: &str, path: &str) -> Option<Place> {
+        let path = path.split_once('?').map_or(path, |(path, _)| path);
         find(&self.paths, |pattern| pattern.fits(method, path))
     }
 
@@ -293,29 +266,11 @@ fn find<P>(patterns: &[(P, Place)], fits: impl Fn(&P) -> bool) -> Option<Place> 
         .map(|(_, place)| *place)
 }
 
-/// Lower case, without the trailing dot. Of a name that is too long (DNS octets written as `\DDD`) the end is left, from
-/// a label border on; then the second part of the answer is false.
-fn fold<'a>(name: &str, buffer: &'a mut [u8; MAX_NAME]) -> Option<(&'a str, bool)> {
-    let name = name.strip_suffix('.').unwrap_or(name).as_bytes();
-    let whole = name.len() <= MAX_NAME;
-    let kept = if whole {
-        name
-    } else {
-        let end = name.get(name.len() - MAX_NAME..)?;
-        let dot = end.iter().position(|&octet| octet == b'.')?;
-        end.get(dot + 1..)?
-    };
-    let buffer = buffer.get_mut(..kept.len())?;
-    buffer.copy_from_slice(kept);
-    buffer.make_ascii_lowercase();
-    Some((std::str::from_utf8(buffer).ok()?, whole))
-}
-
 /// Who claims a value, by which entry.
 type Claim<'a> = (&'a Tool, &'a Entry);
 
 /// Refuses two entries for the same thing, of which one could never hit.
-fn refuse_double(tools: &[Tool]) -> Result<(), SignatureError> {
+pub(super) fn refuse_double(tools: &[Tool]) -> Result<(), SignatureError> {
     let mut detections: HashMap<String, &Tool, FixedState> = HashMap::default();
     let mut claims: HashMap<(Option<Kind>, String), Vec<Claim<'_>>, FixedState> =
         HashMap::default();

@@ -3,7 +3,8 @@
 //! *In*: TOML files, one per tool, built into the binary or from a folder of the operator. *Out*: [`Signatures`], which
 //! answers whose name, first octets, HTTP request, certificate or ALPN something is. *By*: `signatures/README.md`.
 //!
-//! A host name is looked up with one hash probe per label border, whatever the number of entries. Of all entries that
+//! A host name is looked up with one hash probe per label border, whatever the number of entries; most end in labels that
+//! no entry has, and are done with before. Of all entries that
 //! cover a name the one wins that spells out most of it: `update.ngrok-agent.com` is a download although the rest of
 //! `ngrok-agent.com` is the agent's.
 //!
@@ -11,6 +12,8 @@
 //!
 //! *Fails* at a file that is not as the README says, with path, line and column; a set is taken whole or not at all.
 
+mod built_in;
+mod ends;
 mod error;
 mod file;
 mod matcher;
@@ -23,8 +26,11 @@ pub use tool::{
     SeenIn, Severity, Tests, Tool,
 };
 
+pub(crate) use ends::Ends;
+
 use sha2::{Digest as _, Sha256};
 
+use built_in::BuiltIn;
 use matcher::Matcher;
 
 /// A compiled set of signatures.
@@ -59,10 +65,12 @@ pub struct Request<'a> {
 }
 
 impl Signatures {
-    /// The files of `signatures/`, as they were when the binary was built.
+    /// The files of `signatures/`, as they were when the binary was built, without their examples.
     #[must_use]
     pub fn built_in() -> Self {
-        Self::parse(&built_in_files()).expect("the tests of this crate parse the built-in files")
+        let tools: Vec<Tool> = built_in::FILES.iter().map(BuiltIn::tool).collect();
+        let matcher = Matcher::new(&tools);
+        Self { tools, matcher }
     }
 
     /// Compiles files, given as path and text. The path is for messages, and its last part is the tool's id. All hits
@@ -94,7 +102,8 @@ impl Signatures {
 
     /// `to_check` are the tools whose hits and misses are new.
     fn compile(tools: Vec<Tool>, to_check: std::ops::Range<usize>) -> Result<Self, SignatureError> {
-        let matcher = Matcher::new(&tools)?;
+        matcher::refuse_double(&tools)?;
+        let matcher = Matcher::new(&tools);
         let set = Self { tools, matcher };
         for tool in set.tools.get(to_check).unwrap_or_default() {
             tool.check(&set)?;
@@ -112,6 +121,12 @@ impl Signatures {
     #[must_use]
     pub fn by_octets(&self, octets: &[u8]) -> Option<Hit<'_>> {
         self.hit(self.matcher.by_octets(octets))
+    }
+
+    /// Whether [`Signatures::by_octets`] may know octets of which this is the first one.
+    #[must_use]
+    pub fn may_begin(&self, first: u8) -> bool {
+        self.matcher.may_begin(first)
     }
 
     /// Whose HTTP request this is: by its host (of the `Host` field, of a target in absolute form, of a CONNECT), its
@@ -196,15 +211,6 @@ impl Signatures {
         let entry = tool.entries.get(place.entry)?;
         Some(Hit { tool, entry })
     }
-}
-
-/// Path below `signatures/` and text of every built-in file, by path.
-fn built_in_files() -> Vec<(String, String)> {
-    const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/signatures.rs"));
-    FILES
-        .iter()
-        .map(|&(path, text)| (path.to_owned(), text.to_owned()))
-        .collect()
 }
 
 /// The authority (with its port) and the path of a request target (RFC 9112, section 3.2).

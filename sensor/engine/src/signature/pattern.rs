@@ -66,18 +66,31 @@ fn check_name(value: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// Whether a name, in lower case, has the labels of a value with `*`.
+/// Whether a name has the labels of a value with `*`. Case does not matter.
 pub(super) fn name_fits(value: &str, name: &str) -> bool {
+    let tail = value.rsplit_once('*').map_or(value, |(_, tail)| tail);
+    let end = name.len().checked_sub(tail.len());
+    // Most names differ there: that is seen without a look at their labels.
+    if !end
+        .and_then(|end| name.as_bytes().get(end..))
+        .is_some_and(|end| end.eq_ignore_ascii_case(tail.as_bytes()))
+    {
+        return false;
+    }
     let mut labels = name.split('.');
     value.split('.').all(|want| {
         labels
             .next()
             .is_some_and(|label| match want.split_once('*') {
-                None => label == want,
-                Some((start, end)) => label
-                    .strip_prefix(start)
-                    .and_then(|rest| rest.strip_suffix(end))
-                    .is_some_and(|star| !star.is_empty()),
+                None => label.eq_ignore_ascii_case(want),
+                Some((start, end)) => {
+                    let (label, spelled) = (label.as_bytes(), start.len() + end.len());
+                    let begins =
+                        |part: &[u8], text: &str| part.eq_ignore_ascii_case(text.as_bytes());
+                    label.len() > spelled
+                        && begins(&label[..start.len()], start)
+                        && begins(&label[label.len() - end.len()..], end)
+                }
             })
     }) && labels.next().is_none()
 }
@@ -169,9 +182,9 @@ impl Path {
         Ok(Self { method, path })
     }
 
+    /// Whether a request fits, given its path without the query.
     pub(super) fn fits(&self, method: &str, path: &str) -> bool {
-        let path = path.split('?').next().unwrap_or_default();
-        self.method.as_deref().is_none_or(|want| want == method) && self.path.fits(path)
+        self.path.fits(path) && self.method.as_deref().is_none_or(|want| want == method)
     }
 }
 
@@ -351,7 +364,7 @@ mod tests {
         assert!(!connect.fits("GET", "PageKite:1"));
         assert!(!connect.fits("CONNECT", "PageKite:12"));
         let open = Path::parse("/api/*").unwrap();
-        assert!(open.fits("GET", "/api/x?y"));
-        assert!(!open.fits("GET", "/other?/api/"));
+        assert!(open.fits("GET", "/api/x"));
+        assert!(!open.fits("GET", "/other"));
     }
 }

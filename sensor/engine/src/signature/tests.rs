@@ -30,6 +30,14 @@ fn parse(text: &str) -> Result<Signatures, SignatureError> {
     Signatures::parse(&[("tunnel/example.toml".to_owned(), text.to_owned())])
 }
 
+/// Path and text of every built-in file, by path.
+fn built_in_files() -> Vec<(String, String)> {
+    built_in::FILES
+        .iter()
+        .map(|file| (file.path.to_owned(), file.text.to_owned()))
+        .collect()
+}
+
 /// `RIGHT` with one change is refused with this message.
 fn check(from: &str, to: &str, expected: &str) {
     assert!(RIGHT.contains(from), "{from}");
@@ -54,6 +62,21 @@ fn every_hit_and_miss_of_the_built_in_files_holds() {
         "pagekite",
     ] {
         assert!(ids.contains(&format!("tunnel.{id}")), "{id}");
+    }
+}
+
+/// What the build script has made of the files is what the reader makes of them.
+#[test]
+fn the_built_in_set_says_what_the_files_say() {
+    let read = Signatures::parse(&built_in_files()).unwrap();
+    let built_in = Signatures::built_in();
+    assert_eq!(built_in.sha256(), read.sha256());
+    assert_eq!(built_in.tools().len(), read.tools().len());
+    for (built_in, read) in built_in.tools().iter().zip(read.tools()) {
+        let mut read = read.clone();
+        read.test = Tests::default();
+        read.entries.iter_mut().for_each(|entry| entry.offset = 0);
+        assert_eq!(*built_in, read);
     }
 }
 

@@ -1,14 +1,16 @@
 //! The conversations of the watched flows, and what they hold together.
 
+use std::num::NonZeroU8;
+
 use terrier_wire::Side;
 
-use super::Facts;
+use super::{Facts, Wanted};
 use crate::conversation::{Conversation, Left};
+use crate::observation::FlowRef;
 use crate::packet::Packet;
-use crate::protocol::{Emit, Outcome};
+use crate::protocol::{DatagramSearch, Emit, Outcome};
 
 /// The conversations of the watched flows, by place.
-#[derive(Default)]
 pub(super) struct Conversations {
     places: Vec<Option<Box<Conversation>>>,
     /// The flow of each place.
@@ -16,26 +18,57 @@ pub(super) struct Conversations {
     free: Vec<u32>,
     /// Where the next look for what is worth least begins.
     next: usize,
+    /// Some that rested: the next ones begin in their memory. Most questions are answered before the next one comes.
+    #[expect(
+        clippy::vec_box,
+        reason = "they come and go as they are in their places"
+    )]
+    rested: Vec<Box<Conversation>>,
     /// Octets that all of them hold.
     pub(super) buffered: usize,
     /// Octets of memory that all of them take.
     taken: usize,
     most_taken: usize,
-    fingerprints: bool,
+    wanted: Wanted,
 }
 
 impl Conversations {
-    /// None yet; all together may take `most_taken` octets of memory. `fingerprints`: whether they are made.
-    pub(super) fn new(most_taken: usize, fingerprints: bool) -> Self {
+    /// Kept of those that rested: the latest are in the processor's caches, and more are not wanted at a time.
+    const MOST_RESTED: usize = 32;
+
+    /// None yet; all together may take `most_taken` octets of memory. `wanted` says what they make.
+    pub(super) fn new(most_taken: usize, wanted: Wanted) -> Self {
         Self {
+            places: Vec::new(),
+            owners: Vec::new(),
+            next: 0,
+            free: Vec::new(),
+            rested: Vec::new(),
+            buffered: 0,
+            taken: 0,
             most_taken,
-            fingerprints,
-            ..Self::default()
+            wanted,
         }
     }
 
-    pub(super) fn insert(&mut self, conversation: Conversation, owner: u32) -> u32 {
-        let conversation = Some(Box::new(conversation));
+    /// A conversation over datagrams, as [`Conversation::over_datagrams`] makes it.
+    pub(super) fn over_datagrams(
+        &mut self,
+        flow: FlowRef,
+        search: DatagramSearch,
+        known: NonZeroU8,
+    ) -> Box<Conversation> {
+        match self.rested.pop() {
+            Some(mut rested) => {
+                rested.begin_again(flow, search, known);
+                rested
+            }
+            None => Box::new(Conversation::over_datagrams(flow, search, known)),
+        }
+    }
+
+    pub(super) fn insert(&mut self, conversation: Box<Conversation>, owner: u32) -> u32 {
+        let conversation = Some(conversation);
         match self.free.pop() {
             Some(place) => {
                 self.places[place as usize] = conversation;
@@ -67,6 +100,15 @@ impl Conversations {
         Some(conversation)
     }
 
+    /// A conversation rests: what is left of it was asked for.
+    pub(super) fn rest(&mut self, place: u32) {
+        if let Some(conversation) = self.remove(place)
+            && self.rested.len() < Self::MOST_RESTED
+        {
+            self.rested.push(conversation);
+        }
+    }
+
     /// Runs a conversation with one packet, and keeps account of what it holds.
     pub(super) fn with(
         &mut self,
@@ -92,7 +134,8 @@ impl Conversations {
             frame,
             &mut facts.observations,
         );
-        emit.with_fingerprints(self.fingerprints);
+        emit.with_fingerprints(self.wanted.fingerprints);
+        emit.with_openings(&self.wanted.openings);
         let outcome = run(conversation, &mut emit);
         let after = conversation.buffered();
         conversation.accounted = after;

@@ -61,6 +61,7 @@ pub struct Service<'a> {
 impl<'a> Record<'a> {
     /// Takes the data apart.
     #[must_use]
+    #[inline]
     pub fn data(&self) -> Data<'a> {
         self.parse().unwrap_or(Data::Other)
     }
@@ -68,10 +69,15 @@ impl<'a> Record<'a> {
     fn parse(&self) -> Option<Data<'a>> {
         let mut reader = Reader::new(self.octets);
         Some(match self.rtype {
-            // These hold no names, so the crate cannot be led through the message by them.
-            TypeName::A => self.checked(Type::A)?,
-            TypeName::AAAA => self.checked(Type::AAAA)?,
-            TypeName::TXT => self.checked(Type::TXT)?,
+            TypeName::A => {
+                let octets: [u8; 4] = self.octets.try_into().ok()?;
+                Data::Address(IpAddr::V4(octets.into()))
+            }
+            TypeName::AAAA => {
+                let octets: [u8; 16] = self.octets.try_into().ok()?;
+                Data::Address(IpAddr::V6(octets.into()))
+            }
+            TypeName::TXT => self.text()?,
             TypeName::CNAME | TypeName::DNAME | TypeName::NS | TypeName::PTR | TypeName::SOA => {
                 Data::Name(self.name(0)?.0)
             }
@@ -98,14 +104,12 @@ impl<'a> Record<'a> {
         })
     }
 
-    /// Data that hold no name, by the crate.
-    fn checked(&self, rtype: Type) -> Option<Data<'a>> {
-        Some(match RData::parse(rtype, self.octets, &[]).ok()? {
-            RData::A(address) => Data::Address(IpAddr::V4(address.0)),
-            RData::AAAA(address) => Data::Address(IpAddr::V6(address.0)),
-            RData::TXT(text) => Data::Text(Text(text)),
-            _ => return None,
-        })
+    /// Texts hold no names, so the crate cannot be led through the message by them.
+    fn text(&self) -> Option<Data<'a>> {
+        match RData::parse(Type::TXT, self.octets, &[]).ok()? {
+            RData::TXT(text) => Some(Data::Text(Text(text))),
+            _ => None,
+        }
     }
 
     /// The name at an offset of the data, and the offset behind it. It must stand in the data.

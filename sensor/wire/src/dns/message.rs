@@ -1,7 +1,8 @@
-//! A message: header, and a walk over its questions and records (RFC 1035, section 4).
+//! A message: its header, and what stands behind it (RFC 1035, section 4).
 
-use super::name::{Name, NameFault};
+use super::name::Name;
 use super::registry::{Class, RcodeName, TypeName};
+use super::walk::Walk;
 use crate::{Reader, Step};
 
 /// A message with a whole header. What follows the header is read only by a [`Walk`].
@@ -173,7 +174,7 @@ impl Record<'_> {
     /// Time to live in seconds. With the highest bit set it is 0 (RFC 2181, section 8).
     #[must_use]
     pub fn ttl(&self) -> u32 {
-        i32::try_from(self.raw_ttl).map_or(0, |_| self.raw_ttl)
+        ttl_of(self.raw_ttl)
     }
 
     /// What an OPT record says; none of other types.
@@ -189,6 +190,11 @@ impl Record<'_> {
     }
 }
 
+/// Time to live in seconds. With the highest bit set it is 0 (RFC 2181, section 8).
+pub(super) fn ttl_of(raw: u32) -> u32 {
+    i32::try_from(raw).map_or(0, |_| raw)
+}
+
 /// The header of EDNS (RFC 6891, section 6.1.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Edns {
@@ -200,6 +206,14 @@ pub struct Edns {
     pub version: u8,
     /// The highest bit is DO: DNSSEC is understood.
     pub flags: u16,
+}
+
+impl Edns {
+    /// The response code whose lower four bits the header has.
+    #[must_use]
+    pub fn rcode(self, low: u16) -> u16 {
+        u16::from(self.extended_rcode) << 4 | low
+    }
 }
 
 /// The parts of a message, in their order.
@@ -249,15 +263,7 @@ impl<'a> Message<'a> {
     /// Starts at the first question.
     #[must_use]
     pub fn walk(&self) -> Walk<'a> {
-        let [questions, ..] = self.header.counts;
-        Walk {
-            octets: self.octets,
-            counts: self.header.counts,
-            section: Section::Question,
-            left: questions,
-            at: Header::LENGTH,
-            ending: Ending::UnderWay,
-        }
+        Walk::new(self.octets, self.header.counts)
     }
 
     /// The response code with the upper bits of EDNS, where an OPT record can be read.
@@ -273,145 +279,7 @@ impl<'a> Message<'a> {
         while let (None, Some(record)) = (edns, walk.record()) {
             edns = record.edns();
         }
-        RcodeName(edns.map_or(low, |edns| u16::from(edns.extended_rcode) << 4 | low))
-    }
-}
-
-/// A cursor over the questions and records of a message. A clone goes on from the same place.
-///
-/// It stops at the first fault: [`Walk::ending`]. Each step takes at least 3 octets of the message, all but the last 5, so a header that lies
-/// about its counts costs nothing.
-#[derive(Debug, Clone)]
-pub struct Walk<'a> {
-    octets: &'a [u8],
-    counts: [u16; 4],
-    section: Section,
-    /// How many the present section still has.
-    left: u16,
-    at: usize,
-    ending: Ending,
-}
-
-impl<'a> Walk<'a> {
-    /// The next question; none after the last.
-    pub fn question(&mut self) -> Option<Question<'a>> {
-        if self.section != Section::Question {
-            return None;
-        }
-        if self.left == 0 {
-            // On to the records: what follows the last question must not be read as one more.
-            self.settle();
-            return None;
-        }
-        if !self.take_one() {
-            return None;
-        }
-        let name = self.name()?;
-        let qtype = TypeName(self.fixed(Reader::u16_be)?);
-        // Name and type are understood even where the message ends within the class.
-        let class = self.fixed(Reader::u16_be).map_or(Class::RESERVED, Class);
-        Some(Question { name, qtype, class })
-    }
-
-    /// The next record of any section; none after the last. Skips questions that were not read.
-    pub fn record(&mut self) -> Option<Record<'a>> {
-        while self.question().is_some() {}
-        if !self.take_one() {
-            return None;
-        }
-        let section = self.section;
-        let owner = self.name()?;
-        let (rtype, class, raw_ttl, length) = self.fixed(|reader| {
-            Some((
-                reader.u16_be()?,
-                reader.u16_be()?,
-                reader.u32_be()?,
-                reader.u16_be()?,
-            ))
-        })?;
-        let at = self.at;
-        let octets = self.fixed(|reader| reader.take(usize::from(length)))?;
-        Some(Record {
-            section,
-            owner,
-            rtype: TypeName(rtype),
-            class: Class(class),
-            raw_ttl,
-            octets,
-            message: self.octets,
-            at,
-        })
-    }
-
-    /// The next record of the answer section; none after its last. Skips questions that were not read.
-    pub fn answer(&mut self) -> Option<Record<'a>> {
-        while self.question().is_some() {}
-        self.settle();
-        if self.section != Section::Answer {
-            return None;
-        }
-        self.record()
-    }
-
-    /// How the walk ended, if it has.
-    #[must_use]
-    pub fn ending(&self) -> Ending {
-        self.ending
-    }
-
-    /// Counts one entry of the present section, or of the next one that has any; false at the end of the message.
-    fn take_one(&mut self) -> bool {
-        self.settle();
-        if self.ending != Ending::UnderWay || self.left == 0 {
-            return false;
-        }
-        self.left -= 1;
-        true
-    }
-
-    /// Enters the next section that has entries left.
-    fn settle(&mut self) {
-        let [_, answers, authority, additional] = self.counts;
-        while self.left == 0 && self.ending == Ending::UnderWay {
-            (self.section, self.left) = match self.section {
-                Section::Question => (Section::Answer, answers),
-                Section::Answer => (Section::Authority, authority),
-                Section::Authority => (Section::Additional, additional),
-                Section::Additional => {
-                    self.ending = Ending::Whole(self.at);
-                    return;
-                }
-            };
-        }
-    }
-
-    #[inline]
-    fn name(&mut self) -> Option<Name<'a>> {
-        match Name::read(self.octets, self.at) {
-            Ok((name, behind)) => {
-                self.at = behind;
-                Some(name)
-            }
-            Err(NameFault::Cut) => {
-                self.ending = Ending::Cut;
-                None
-            }
-            Err(fault) => {
-                self.ending = Ending::Fault(fault.reason());
-                None
-            }
-        }
-    }
-
-    /// Reads what has a fixed length; when it is cut, the walk ends.
-    fn fixed<T>(&mut self, read: impl FnOnce(&mut Reader<'a>) -> Option<T>) -> Option<T> {
-        let mut reader = Reader::new(self.octets.get(self.at..).unwrap_or_default());
-        let value = read(&mut reader);
-        match value {
-            Some(_) => self.at = self.octets.len() - reader.left(),
-            None => self.ending = Ending::Cut,
-        }
-        value
+        RcodeName(edns.map_or(low, |edns| edns.rcode(low)))
     }
 }
 

@@ -14,8 +14,7 @@
 //! [`Ending`] why it stopped. Counts in the header are believed only as long as there are octets. Only TCP has a
 //! violation: a frame too short for a header, after which no frame can be found again.
 //!
-//! The crate `dns-parser` reads typed record data that holds no names (A, AAAA, TXT). Names, headers and records are
-//! walked here, since that crate refuses types such as HTTPS and labels that are no ASCII, accepts names beyond 255
+//! The crate `dns-parser` reads texts. Names, headers and records are walked here, since that crate refuses types such as HTTPS and labels that are no ASCII, accepts names beyond 255
 //! octets, allocates by the header's counts and takes quadratic time to print chained pointers. In the tests it is the
 //! oracle: what it accepts, the walker reads alike.
 
@@ -25,15 +24,15 @@ mod name;
 mod recognise;
 mod registry;
 mod session;
+mod walk;
 
 #[cfg(test)]
 mod oracle;
 
 pub use data::{Data, Service, Text};
-pub use message::{
-    Edns, Ending, Header, Message, Opcode, Question, Record, Section, Walk, message,
-};
+pub use message::{Edns, Ending, Header, Message, Opcode, Question, Record, Section, message};
 pub use name::{Name, NameFault};
 pub use recognise::{Manner, datagram, stream};
 pub use registry::{Class, RcodeName, TypeName};
 pub use session::Session;
+pub use walk::Walk;

@@ -1,5 +1,6 @@
 //! Domain names: compression, limits, text.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
@@ -15,6 +16,8 @@ pub struct Name<'a> {
     at: usize,
     /// Octets of its uncompressed form, the root's included: 255 at most.
     length: u8,
+    /// Pointers behind its first label. Where there is none, its uncompressed form is what stands there.
+    pointers: u8,
 }
 
 /// Why octets are no name.
@@ -57,6 +60,47 @@ impl<'a> Name<'a> {
     /// The first fault met.
     #[inline]
     pub fn read(message: &'a [u8], at: usize) -> Result<(Self, usize), NameFault> {
+        match Self::read_usual(message, at) {
+            Some(read) => Ok(read),
+            None => Self::read_any(message, at),
+        }
+    }
+
+    /// Most names stand in one piece, here or where a pointer leads. None for any other, and where a fault may be.
+    #[inline]
+    fn read_usual(message: &'a [u8], at: usize) -> Option<(Self, usize)> {
+        let kind = *message.get(at)?;
+        let (first, pointed) = if kind & 0xc0 == 0xc0 {
+            let low = *message.get(at + 1)?;
+            let target = usize::from(u16::from_be_bytes([kind & 0x3f, low]));
+            if target >= at {
+                return None;
+            }
+            (target, true)
+        } else {
+            (at, false)
+        };
+        let mut next = first;
+        loop {
+            let kind = *message.get(next)?;
+            next += 1 + usize::from(kind);
+            if kind == 0 {
+                break;
+            }
+            if kind & 0xc0 != 0 || next - first >= Self::MAX {
+                return None;
+            }
+        }
+        let name = Self {
+            message,
+            at: first,
+            length: u8::try_from(next - first).ok()?,
+            pointers: 0,
+        };
+        Some((name, if pointed { at + 2 } else { next }))
+    }
+
+    fn read_any(message: &'a [u8], at: usize) -> Result<(Self, usize), NameFault> {
         let mut length: usize = 0;
         let mut at = at;
         // Where the name started, then where each pointer led: the next must lead before it.
@@ -64,6 +108,7 @@ impl<'a> Name<'a> {
         let mut first = None;
         let mut behind = None;
         let mut pointers = 0;
+        let mut behind_first = 0;
         loop {
             let kind = *message.get(at).ok_or(NameFault::Cut)?;
             match kind & 0xc0 {
@@ -85,6 +130,7 @@ impl<'a> Name<'a> {
                             at: first.unwrap_or(at),
                             // At most 255, as checked.
                             length: u8::try_from(length).unwrap_or(u8::MAX),
+                            pointers: behind_first,
                         };
                         return Ok((name, behind.unwrap_or(at)));
                     }
@@ -97,6 +143,7 @@ impl<'a> Name<'a> {
                         return Err(NameFault::BadPointer);
                     }
                     behind = behind.or(Some(at + 2));
+                    behind_first += u8::from(first.is_some());
                     start = target;
                     at = target;
                 }
@@ -117,6 +164,37 @@ impl<'a> Name<'a> {
     /// The uncompressed form: labels with their length octets, then the root's 0.
     #[must_use]
     pub fn to_wire(&self) -> Vec<u8> {
+        self.wire().into_owned()
+    }
+
+    /// The uncompressed form, borrowed from the message where it stands there in one piece.
+    #[must_use]
+    #[inline]
+    pub fn wire(&self) -> Cow<'a, [u8]> {
+        match self.piece() {
+            Some(piece) => Cow::Borrowed(piece),
+            None => Cow::Owned(self.put_together()),
+        }
+    }
+
+    /// The uncompressed form, where it stands in one piece.
+    #[inline]
+    fn piece(&self) -> Option<&'a [u8]> {
+        let whole = self.message.get(self.at..self.at + self.wire_len())?;
+        (self.pointers == 0).then_some(whole)
+    }
+
+    /// Whether a pointer of `message` to this place is this name again: it leads to its first label, and the name would be
+    /// read with it.
+    #[inline]
+    pub(super) fn is_led_to(&self, message: &[u8], from: usize, target: usize) -> bool {
+        self.at == target
+            && target < from
+            && std::ptr::eq(self.message, message)
+            && u32::from(self.pointers) < Self::MAX_POINTERS
+    }
+
+    fn put_together(&self) -> Vec<u8> {
         let mut wire = Vec::with_capacity(self.wire_len());
         for label in self.labels() {
             // At most 63, as its first two bits are 0.
@@ -125,6 +203,20 @@ impl<'a> Name<'a> {
         }
         wire.push(0);
         wire
+    }
+
+    /// The uncompressed form, written to the start of `room`.
+    fn put_into<'r>(&self, room: &'r mut [u8; Name::<'static>::MAX]) -> Option<&'r [u8]> {
+        let room = room.get_mut(..self.wire_len())?;
+        let mut at = 0;
+        for label in self.labels() {
+            *room.get_mut(at)? = u8::try_from(label.len()).ok()?;
+            at += 1;
+            room.get_mut(at..at + label.len())?.copy_from_slice(label);
+            at += label.len();
+        }
+        *room.get_mut(at)? = 0;
+        Some(room)
     }
 
     /// Octets of the uncompressed form.
@@ -161,10 +253,39 @@ impl<'a> Name<'a> {
     /// Its text: what [`Display`](fmt::Display) writes.
     #[must_use]
     pub fn text(&self) -> String {
-        let mut text = String::with_capacity(self.wire_len());
-        // A string takes all that is written to it.
-        let _ = self.write(&mut text);
-        text
+        self.plain_text().unwrap_or_else(|| {
+            let mut text = String::with_capacity(self.wire_len());
+            // A string takes all that is written to it.
+            let _ = self.write(&mut text);
+            text
+        })
+    }
+
+    /// The text of a name that has nothing to escape, as nearly all names: copied at once, then with dots in place of the
+    /// lengths.
+    fn plain_text(&self) -> Option<String> {
+        let mut room;
+        let wire = match self.piece() {
+            Some(piece) => piece,
+            None => {
+                room = [0; Name::<'static>::MAX];
+                self.put_into(&mut room)?
+            }
+        };
+        let (&first, labels) = wire.split_last()?.1.split_first()?;
+        let mut text = labels.to_vec();
+        let mut at = usize::from(first);
+        let mut dots = 0;
+        while let Some(length) = text.get_mut(at) {
+            at += 1 + usize::from(*length);
+            *length = b'.';
+            dots += 1;
+        }
+        // Neither a dot within a label nor anything else that is to be escaped.
+        if dots_among_plain(&text)? != dots {
+            return None;
+        }
+        String::from_utf8(text).ok()
     }
 
     fn write(&self, out: &mut impl fmt::Write) -> fmt::Result {
@@ -181,11 +302,27 @@ impl<'a> Name<'a> {
 }
 
 impl PartialEq for Name<'_> {
+    #[inline]
     fn eq(&self, other: &Self) -> bool {
         // Most records belong to the name that the message began with.
-        if std::ptr::eq(self.message, other.message) && self.at == other.at {
-            return true;
+        self.at == other.at && std::ptr::eq(self.message, other.message)
+            || self.length == other.length && self.is_alike(other)
+    }
+}
+
+impl Name<'_> {
+    /// Of a name of the same length.
+    fn is_alike(&self, other: &Self) -> bool {
+        match (self.piece(), other.piece()) {
+            // A length is no letter, so it is compared as it is.
+            (Some(one), Some(other)) => one == other || one.eq_ignore_ascii_case(other),
+            _ => self.same_labels(other),
         }
+    }
+}
+
+impl Name<'_> {
+    fn same_labels(&self, other: &Self) -> bool {
         self.length == other.length
             && self
                 .labels()
@@ -217,6 +354,37 @@ impl fmt::Debug for Name<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Name({self})")
     }
+}
+
+/// How many dots there are among octets that are all printable and neither space nor `\\`; none where one is not, or there
+/// are fewer than eight. Eight at a time, as each name that is seen is asked.
+fn dots_among_plain(octets: &[u8]) -> Option<u64> {
+    const fn each(octet: u8) -> u64 {
+        u64::from_ne_bytes([octet; 8])
+    }
+    let mut odd = 0;
+    let mut dots = 0;
+    // The sums set the highest bit of the octets asked for; where it was set before, what they carry does not count.
+    let mut look = |eight: u64| {
+        let printable = eight.wrapping_add(each(0x80 - 0x21));
+        let deleted = eight.wrapping_add(each(0x80 - 0x7f));
+        let no_backslash = (eight ^ each(b'\\')).wrapping_add(each(0x7f));
+        let no_dot = (eight ^ each(b'.')).wrapping_add(each(0x7f));
+        odd |= eight | deleted | !printable | !no_backslash;
+        dots += !no_dot >> 7 & each(1);
+    };
+    let (eights, rest) = octets.as_chunks();
+    for eight in eights {
+        look(u64::from_le_bytes(*eight));
+    }
+    if !rest.is_empty() {
+        // The last eight, with letters in place of those that were looked at already.
+        let seen = 8 * (8 - rest.len());
+        let last = u64::from_le_bytes(*octets.last_chunk()?);
+        look(last >> seen | each(b'a') << (64 - seen));
+    }
+    // A name has no more of them than an octet can count.
+    (odd & each(0x80) == 0).then_some(dots.wrapping_mul(each(1)) >> 56)
 }
 
 /// Writes octets as text, those that are not plain as `\DDD`. What is plain must be ASCII.
@@ -341,8 +509,48 @@ mod tests {
                 prop_assert!(wire.len() <= Name::MAX && wire.len() == name.wire_len());
                 prop_assert!(name.to_string().bytes().all(|octet| octet.is_ascii_graphic()));
                 prop_assert_eq!(name.to_string(), name.text());
+                prop_assert_eq!(name.wire(), wire.as_slice());
                 prop_assert_eq!(Name::from_wire(&wire), Some(name));
             }
+        }
+
+        /// Labels that are short, pointers that lead near: what is read at once and what is read step by step.
+        #[test]
+        fn the_quick_way_reads_what_the_slow_one_does(
+            message in prop::collection::vec(prop::sample::select(vec![0_u8, 0, 1, 2, 3, 60, 63, b'a', b'B', b'.', b'\\', 0x7f, 0xc0, 0xc0, 0x40, 0xff]), 0..700),
+            at in 0_usize..64,
+        ) {
+            let slow = Name::read_any(&message, at);
+            let read = Name::read(&message, at);
+            let shown = |read: Result<(Name<'_>, usize), NameFault>| read.map(|(name, behind)| {
+                (name.at, name.length, name.pointers, behind)
+            });
+            prop_assert_eq!(shown(read), shown(slow));
+            if let Ok((name, _)) = read {
+                prop_assert_eq!(name.text(), name.to_string());
+                let mut other = name.to_wire();
+                other.make_ascii_uppercase();
+                let upper = Name::from_wire(&other).unwrap();
+                prop_assert_eq!(upper, name);
+                prop_assert!(name.same_labels(&upper));
+                for place in 0..other.len() - 1 {
+                    other[place] ^= 1;
+                    if let Some(changed) = Name::from_wire(&other) && changed.length == name.length {
+                        prop_assert_eq!(name == changed, name.same_labels(&changed));
+                    }
+                    other[place] ^= 1;
+                }
+            }
+        }
+
+        #[test]
+        fn plain_octets_are_told_from_others(octets in prop::collection::vec(prop::sample::select(vec![0_u8, b' ', b'!', b'.', b'.', b'a', b'~', 0x7f, 0x80, 0xae, 0xff, b'\\', b'[', b']', b'-', b'/']), 8..40), plain: bool) {
+            let is_plain = |octet: &u8| octet.is_ascii_graphic() && *octet != b'\\';
+            let octets: Vec<u8> = octets.into_iter().filter(|octet| !plain || is_plain(octet)).collect();
+            prop_assume!(octets.len() >= 8);
+            let dots = octets.iter().filter(|&&octet| octet == b'.').count() as u64;
+            let expected = octets.iter().all(is_plain).then_some(dots);
+            prop_assert_eq!(dots_among_plain(&octets), expected);
         }
 
         #[test]

@@ -10,7 +10,7 @@ use super::{Data, Ending, Message, Name, Record, Section, message};
 use crate::Step;
 
 /// A message, rich in pointers and in types that both know.
-fn messages() -> impl Strategy<Value = Vec<u8>> {
+pub(super) fn messages() -> impl Strategy<Value = Vec<u8>> {
     let label = prop::sample::select(vec!["www", "a", "example", "com", "xn--mnich-kva", "_tcp"]);
     let name = prop::collection::vec(label, 0..5);
     let qtype = prop::sample::select(vec![1_u16, 2, 5, 6, 10, 12, 15, 16, 28, 33, 252, 255]);

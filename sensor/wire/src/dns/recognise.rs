@@ -1,7 +1,8 @@
 //! Whether octets are DNS, by themselves.
 
-use super::message::{Ending, Header, Message, Opcode, Walk, message};
+use super::message::{Ending, Header, Message, Opcode, message};
 use super::registry::{Class, TypeName};
+use super::walk::Walk;
 use crate::{Reader, Step};
 
 /// How much is asked of octets to be DNS.
@@ -18,6 +19,9 @@ pub enum Manner {
 /// Whether a datagram is DNS.
 #[must_use]
 pub fn datagram(octets: &[u8], manner: Manner) -> bool {
+    if manner == Manner::Strict && !asks_one(octets) {
+        return false;
+    }
     let Step::Done(message, _) = message(octets) else {
         return false;
     };
@@ -44,6 +48,9 @@ pub fn stream(octets: &[u8], manner: Manner) -> Step<()> {
     }
     let shown = reader.rest();
     let shown = shown.get(..length).unwrap_or(shown);
+    if manner == Manner::Strict && shown.len() >= Header::LENGTH && !asks_one(shown) {
+        return Step::NotThisProtocol("no DNS message");
+    }
     let Step::Done(message, _) = message(shown) else {
         return Step::NeedMore(Header::LENGTH - shown.len());
     };
@@ -62,6 +69,12 @@ pub fn stream(octets: &[u8], manner: Manner) -> Step<()> {
         None if part == Part::Start => Step::NeedMore(1),
         _ => Step::NotThisProtocol("no DNS message"),
     }
+}
+
+/// Whether a header has the opcode of a query and counts one question: most of what is no DNS ends here, and costs nothing
+/// more.
+fn asks_one(message: &[u8]) -> bool {
+    matches!(message, [_, _, flags, _, 0, 1, ..] if flags & 0x78 == 0)
 }
 
 /// A header of a standard query or of its answer whose counts the length can hold.

@@ -1,5 +1,7 @@
 //! The fields of a head that are read.
 
+use memchr::memchr;
+
 use super::message::{Answer, Framing, MAX_HEAD, MAX_VALUE, Request, WebSocketFields};
 use super::wstunnel::Wstunnel;
 use crate::websocket::tokens;
@@ -34,10 +36,12 @@ impl Fields {
     /// Reads the field lines below the first line of a whole head.
     pub(super) fn read(head: &[u8]) -> Self {
         let mut fields = Self::default();
-        let mut lines = head.split(|&octet| octet == b'\n').skip(1).peekable();
+        let mut lines = Lines(head);
+        lines.next();
         while let Some(line) = lines.next() {
-            let mut parts = line.splitn(2, |&octet| octet == b':');
-            let (Some(name), Some(value)) = (parts.next(), parts.next()) else {
+            let colon = memchr(b':', line);
+            let Some((name, [_, value @ ..])) = colon.and_then(|at| line.split_at_checked(at))
+            else {
                 // No field; servers skip such lines.
                 continue;
             };
@@ -52,8 +56,7 @@ impl Fields {
             }
             // A line that begins with a blank continues the value (RFC 9112, section 5.2).
             let mut value = text(value.trim_ascii(), MAX_VALUE);
-            while let Some(more) = lines.next_if(|line| matches!(line.first(), Some(b' ' | b'\t')))
-            {
+            while let Some(more) = lines.next_continued() {
                 if value.len() < MAX_VALUE {
                     value.push(' ');
                     value.push_str(&text(more.trim_ascii(), MAX_VALUE - value.len()));
@@ -65,18 +68,19 @@ impl Fields {
     }
 
     fn is_wanted(name: &[u8]) -> bool {
-        [
-            &b"host"[..],
-            b"user-agent",
-            b"upgrade",
-            b"content-length",
-            b"transfer-encoding",
-            b"content-type",
-            b"sec-websocket-protocol",
-            b"sec-websocket-extensions",
-        ]
-        .iter()
-        .any(|wanted| name.eq_ignore_ascii_case(wanted))
+        // Each has its own length.
+        let wanted: &[u8] = match name.len() {
+            4 => b"host",
+            7 => b"upgrade",
+            10 => b"user-agent",
+            12 => b"content-type",
+            14 => b"content-length",
+            17 => b"transfer-encoding",
+            22 => b"sec-websocket-protocol",
+            24 => b"sec-websocket-extensions",
+            _ => return false,
+        };
+        name.eq_ignore_ascii_case(wanted)
     }
 
     /// Takes a field that is wanted.
@@ -127,6 +131,7 @@ impl Fields {
     pub(crate) fn into_request(self, method: String, target: String) -> Request {
         let wstunnel = self.wstunnel.or_else(|| {
             // Version 7 of wstunnel put its token behind the path.
+            memchr(b'?', target.as_bytes())?;
             let (_, token) = target.split_once("/events?bearer=")?;
             Wstunnel::of_token(token)
         });
@@ -167,6 +172,33 @@ impl Fields {
     }
 }
 
+/// The lines of a head, without what ends them.
+struct Lines<'a>(&'a [u8]);
+
+impl<'a> Lines<'a> {
+    /// The next line, where it begins with a blank: it goes on with the one before.
+    fn next_continued(&mut self) -> Option<&'a [u8]> {
+        match self.0.first() {
+            Some(b' ' | b'\t') => self.next(),
+            _ => None,
+        }
+    }
+}
+
+impl<'a> Iterator for Lines<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let end = memchr(b'\n', self.0).unwrap_or(self.0.len());
+        let (line, rest) = self.0.split_at_checked(end)?;
+        self.0 = rest.get(1..).unwrap_or_default();
+        Some(line)
+    }
+}
+
 /// A further member of a list whose fields may be several.
 fn append(list: &mut Option<String>, more: &str) {
     match list {
@@ -198,6 +230,10 @@ fn name_of(member: &str) -> String {
 /// Octets as text of at most `max` octets; what is no UTF-8 becomes U+FFFD.
 pub(crate) fn text(octets: &[u8], max: usize) -> String {
     let kept = octets.get(..max).unwrap_or(octets);
+    // Nearly all is text.
+    if let Ok(text) = std::str::from_utf8(kept) {
+        return text.to_owned();
+    }
     let mut text = String::from_utf8_lossy(kept).into_owned();
     // U+FFFD is longer than the octet it stands for.
     let end = (0..=max.min(text.len())).rfind(|&end| text.is_char_boundary(end));

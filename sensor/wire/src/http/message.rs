@@ -1,5 +1,7 @@
 //! One head at a time: pure functions from octets to a request or an answer.
 
+use memchr::memchr;
+
 use super::fields::{Fields, text};
 use super::wstunnel::Wstunnel;
 use crate::Step;
@@ -126,10 +128,7 @@ pub fn answer(input: &[u8]) -> Step<Answer> {
 fn head_length(input: &[u8]) -> Step<()> {
     let searched = input.get(..MAX_HEAD).unwrap_or(input);
     let mut at = 0;
-    while let Some(line_end) = searched
-        .get(at..)
-        .and_then(|rest| rest.iter().position(|&octet| octet == b'\n'))
-    {
+    while let Some(line_end) = searched.get(at..).and_then(|rest| memchr(b'\n', rest)) {
         at += line_end + 1;
         match searched.get(at..) {
             Some([b'\n', ..]) => return Step::Done((), at + 1),
@@ -165,7 +164,7 @@ fn request_line(input: &[u8]) -> Step<RequestLine<'_>> {
         return Step::NotThisProtocol("no method");
     }
     let searched = rest.get(..MAX_HEAD).unwrap_or(rest);
-    let line_end = searched.iter().position(|&octet| octet == b'\n');
+    let line_end = memchr(b'\n', searched);
     let line = searched.get(..line_end.unwrap_or(searched.len()));
     let line = line.unwrap_or(searched);
     // A carriage return may only end the line; while the line is not whole, it may be the last octet we have.

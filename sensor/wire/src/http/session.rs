@@ -216,7 +216,7 @@ impl Session {
         {
             *partial = Partial {
                 octets: input.len(),
-                line: input.contains(&b'\n'),
+                line: memchr::memchr(b'\n', input).is_some(),
                 client,
             };
         }

@@ -58,6 +58,10 @@ impl Exchange {
 /// Reads a message; `None` when it is no message of IKE. `datagram` has no marker.
 #[must_use]
 pub fn message(datagram: &[u8]) -> Option<Message> {
+    // The version is what most other datagrams have not.
+    if !matches!(datagram.get(17), Some(0x10 | 0x20)) {
+        return None;
+    }
     let mut reader = Reader::new(datagram);
     let initiator = u64_be(&mut reader)?;
     let responder = u64_be(&mut reader)?;

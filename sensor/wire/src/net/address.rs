@@ -26,11 +26,12 @@ impl Address {
     /// As the standard library has it.
     #[must_use]
     pub fn ip(self) -> IpAddr {
-        match self.0 {
-            [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d] => {
-                IpAddr::V4(Ipv4Addr::new(a, b, c, d))
-            }
-            octets => IpAddr::V6(Ipv6Addr::from(octets)),
+        // As a number: octet by octet it takes a comparison for each.
+        let number = u128::from_be_bytes(self.0);
+        if number >> 32 == 0xffff {
+            IpAddr::V4(Ipv4Addr::from_bits(number as u32))
+        } else {
+            IpAddr::V6(Ipv6Addr::from_bits(number))
         }
     }
 }

@@ -90,6 +90,10 @@ pub const MAX_PRECONNECTION: usize = 1024;
 #[must_use]
 pub fn preconnection(input: &[u8]) -> Step<Preconnection> {
     const REFUSED: &str = "no preconnection PDU";
+    // Nearly everything ends at the upper octets of the size.
+    if matches!(input, [_, _, low, high, ..] if low | high != 0) {
+        return Step::NotThisProtocol(REFUSED);
+    }
     let mut start = [None; 12];
     // The two upper octets of the size, and the flags, which must be 0.
     for zero in start.iter_mut().skip(2) {

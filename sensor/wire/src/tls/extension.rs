@@ -38,41 +38,111 @@ pub struct Extension<'a> {
     pub body: &'a [u8],
 }
 
-/// The extensions that follow a hello, up to the first fault, and whether there was none.
-pub(super) fn extensions(rest: &[u8]) -> (Vec<Extension<'_>>, bool) {
-    let mut found = Vec::new();
-    let mut reader = Reader::new(rest);
-    let Some(length) = reader.u16_be() else {
-        // Before TLS 1.2 a hello may end here.
-        return (found, rest.is_empty());
-    };
-    let length = usize::from(length);
-    let fits = length == reader.left();
-    let octets = reader.rest();
-    let mut list = Reader::new(octets.get(..length).unwrap_or(octets));
-    while !list.is_empty() {
-        let extension = || {
-            let mut at = list;
-            let kind = ExtensionType(at.u16_be()?);
-            let length = usize::from(at.u16_be()?);
-            let body = at.take(length)?;
-            Some((Extension { kind, body }, at))
-        };
-        let Some((extension, behind)) = extension() else {
-            return (found, false);
-        };
-        found.push(extension);
-        list = behind;
-    }
-    (found, fits)
+/// The extensions of a hello in order, GREASE included, up to the first fault: read where they stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Extensions<'a> {
+    octets: &'a [u8],
+    /// Their types in order, without GREASE, as one number.
+    pub(super) kinds: u64,
+    /// Whether there are two of one type among those that are asked for: against the rules.
+    repeated: bool,
+    /// The bodies of those that every hello is asked for; the first one of a type.
+    asked: [Option<&'a [u8]>; ASKED],
 }
 
-pub(super) fn find<'a>(extensions: &[Extension<'a>], kind: ExtensionType) -> Option<&'a [u8]> {
-    extensions
-        .iter()
-        .find(|extension| extension.kind == kind)
-        .map(|extension| extension.body)
+impl<'a> Extensions<'a> {
+    /// Those that follow a hello, and whether there was no fault.
+    pub(super) fn read(rest: &'a [u8]) -> (Self, bool) {
+        let mut found = Self {
+            octets: &[],
+            kinds: 0,
+            repeated: false,
+            asked: [None; ASKED],
+        };
+        let mut reader = Reader::new(rest);
+        let Some(length) = reader.u16_be().map(usize::from) else {
+            // Before TLS 1.2 a hello may end here.
+            return (found, rest.is_empty());
+        };
+        let fits = length == reader.left();
+        let octets = reader.rest();
+        let octets = octets.get(..length).unwrap_or(octets);
+        let mut list = Reader::new(octets);
+        while let Some(Extension { kind, body }) = next(&mut list) {
+            if let Some(slot) = place_of(kind).and_then(|place| found.asked.get_mut(place)) {
+                found.repeated |= slot.is_some();
+                slot.get_or_insert(body);
+            }
+            if !is_grease(kind.0) {
+                found.kinds = mix(found.kinds, u64::from(kind.0));
+            }
+        }
+        let read = octets.len() - list.left();
+        found.octets = octets.get(..read).unwrap_or(octets);
+        (found, fits && list.is_empty())
+    }
+
+    /// One after the other.
+    pub fn iter(&self) -> impl Iterator<Item = Extension<'a>> + use<'a> {
+        let mut list = Reader::new(self.octets);
+        std::iter::from_fn(move || next(&mut list))
+    }
+
+    /// The bodies of all of a type.
+    pub(super) fn all(&self, kind: ExtensionType) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let walked = (self.repeated || place_of(kind).is_none()).then(|| self.iter());
+        let found = match walked {
+            None => self.find(kind),
+            Some(_) => None,
+        };
+        let same = move |one: &Extension<'a>| one.kind == kind;
+        let walked = walked.into_iter().flatten().filter(same);
+        found.into_iter().chain(walked.map(|one| one.body))
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.octets.is_empty()
+    }
+
+    /// The body of the first one of a type.
+    #[must_use]
+    pub fn find(&self, kind: ExtensionType) -> Option<&'a [u8]> {
+        match place_of(kind) {
+            Some(place) => self.asked.get(place).copied().flatten(),
+            None => self.iter().find(|one| one.kind == kind).map(|e| e.body),
+        }
+    }
 }
+
+fn next<'a>(list: &mut Reader<'a>) -> Option<Extension<'a>> {
+    let mut at = *list;
+    let kind = ExtensionType(at.u16_be()?);
+    let length = usize::from(at.u16_be()?);
+    let body = at.take(length)?;
+    *list = at;
+    Some(Extension { kind, body })
+}
+
+/// The place of an extension among those that every hello is asked for.
+fn place_of(kind: ExtensionType) -> Option<usize> {
+    Some(match kind {
+        ExtensionType::SERVER_NAME => 0,
+        ExtensionType::ALPN => 1,
+        ExtensionType::SESSION_TICKET => 2,
+        ExtensionType::PRE_SHARED_KEY => 3,
+        ExtensionType::SUPPORTED_VERSIONS => 4,
+        ExtensionType::ENCRYPTED_CLIENT_HELLO => 5,
+        ExtensionType::ENCRYPTED_SERVER_NAME => 6,
+        ExtensionType::SUPPORTED_GROUPS => 7,
+        ExtensionType::POINT_FORMATS => 8,
+        _ => return None,
+    })
+}
+
+/// How many [`place_of`] has places for.
+const ASKED: usize = 9;
 
 /// The octets behind a length of one octet; what there is of them when the length is too great.
 pub(super) fn list_u8(body: &[u8]) -> &[u8] {
@@ -119,6 +189,13 @@ pub(super) fn host_name(body: &[u8]) -> Option<&[u8]> {
     }
 }
 
+/// Mixes a number into those before.
+pub(super) fn mix(before: u64, number: u64) -> u64 {
+    (before ^ number)
+        .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        .rotate_left(29)
+}
+
 /// Whether a value is one of the sixteen that RFC 8701 keeps for GREASE.
 #[must_use]
 pub fn is_grease(value: u16) -> bool {
@@ -130,8 +207,17 @@ pub fn is_grease(value: u16) -> bool {
 /// section 2.1, writes DNS names). At most `max` octets are written.
 #[must_use]
 pub fn escaped(octets: &[u8], max: usize) -> String {
-    let mut text = String::with_capacity(octets.len().min(max));
-    for &octet in octets.iter().take(max) {
+    let octets = octets.get(..max).unwrap_or(octets);
+    // Nearly every name is as it should be.
+    if octets
+        .iter()
+        .all(|&octet| matches!(octet, b' '..=b'~') && octet != b'\\')
+        && let Ok(text) = std::str::from_utf8(octets)
+    {
+        return text.to_owned();
+    }
+    let mut text = String::with_capacity(octets.len());
+    for &octet in octets {
         match octet {
             b'\\' => text.push_str("\\092"),
             b' '..=b'~' => text.push(char::from(octet)),

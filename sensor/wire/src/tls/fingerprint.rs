@@ -3,6 +3,7 @@
 use md5::Md5;
 use sha2::{Digest, Sha256};
 
+use super::extension::mix;
 use super::{ClientHello, ExtensionType, Version, is_grease};
 
 /// The first character of a JA4: what carries the handshake.
@@ -24,7 +25,7 @@ impl ClientHello<'_> {
         let mut text = Text::<Md5>::default();
         text.decimal(self.version.0);
         text.push(b',');
-        text.joined(self.ciphers.iter().map(|cipher| cipher.0));
+        text.joined(self.ciphers().map(|cipher| cipher.0));
         text.push(b',');
         text.joined(self.extensions.iter().map(|e| e.kind.0));
         text.push(b',');
@@ -37,30 +38,18 @@ impl ClientHello<'_> {
     /// A number that is the same for two hellos of one JA3, at a hundredth of its cost; by chance alone it is so for others.
     #[must_use]
     pub fn shape(&self) -> u64 {
-        let numbers = |list: &mut dyn Iterator<Item = u16>, before: u64| {
-            // The place of each list is marked by a number that is none of 16 bits.
-            list.filter(|&number| !is_grease(number))
-                .map(u64::from)
-                .chain([1 << 16])
-                .fold(before, |hash, number| {
-                    (hash ^ number)
-                        .wrapping_mul(0x9e37_79b9_7f4a_7c15)
-                        .rotate_left(29)
-                })
-        };
         let mut shape = u64::from(self.version.0);
-        shape = numbers(&mut self.ciphers.iter().map(|cipher| cipher.0), shape);
-        shape = numbers(&mut self.extensions.iter().map(|e| e.kind.0), shape);
-        shape = numbers(&mut self.groups(), shape);
-        numbers(&mut self.point_formats().map(u16::from), shape)
+        shape = mixed(self.ciphers().map(|cipher| cipher.0), shape);
+        shape = mix(shape, self.extensions.kinds);
+        shape = mixed(self.groups(), shape);
+        mixed(self.point_formats().map(u16::from), shape)
     }
 
     /// JA4, for example `t13d1516h2_8daaf6152771_02713d6af862`.
     #[must_use]
     pub fn ja4(&self, transport: Ja4Transport) -> String {
         let mut ciphers: Vec<u16> = self
-            .ciphers
-            .iter()
+            .ciphers()
             .map(|cipher| cipher.0)
             .filter(|&cipher| !is_grease(cipher))
             .collect();
@@ -107,6 +96,15 @@ impl ClientHello<'_> {
             Ja4Transport::Dtls => self.highest_version(),
         }
     }
+}
+
+/// The numbers without GREASE, mixed into what stands before them.
+fn mixed(numbers: impl Iterator<Item = u16>, before: u64) -> u64 {
+    let hash = numbers
+        .filter(|&number| !is_grease(number))
+        .fold(before, |hash, number| mix(hash, u64::from(number)));
+    // The place of each list is marked by a number that is none of 16 bits.
+    mix(hash, 1 << 16)
 }
 
 fn version_mark(version: Version) -> &'static str {

@@ -2,13 +2,10 @@
 
 use std::fmt;
 
-use tls_parser::{
-    TlsCipherSuite, TlsMessageHandshake, parse_tls_handshake_client_hello,
-    parse_tls_handshake_msg_certificate,
-};
+use tls_parser::TlsCipherSuite;
 
-use super::extension::{alpn_list, extensions, find, host_name, list_u8, u16_list};
-use super::{EncryptedHello, Extension, ExtensionType, is_grease};
+use super::extension::{alpn_list, host_name, list_u8, u16_list};
+use super::{EncryptedHello, ExtensionType, Extensions, is_grease};
 use crate::{Reader, Step};
 
 /// A protocol version as it stands on the wire.
@@ -62,22 +59,33 @@ impl Version {
     pub fn shows_certificate(self) -> bool {
         self <= Self::TLS_1_2 || matches!(self, Self::DTLS_1_0 | Self::DTLS_1_2)
     }
+
+    /// As it is [written](fmt::Display).
+    #[must_use]
+    pub fn text(self) -> String {
+        self.name().map_or_else(|| self.to_string(), str::to_owned)
+    }
+
+    fn name(self) -> Option<&'static str> {
+        Some(match self {
+            Self::TLS_1_3 | Self::DTLS_1_3 => "1.3",
+            Self::TLS_1_2 | Self::DTLS_1_2 => "1.2",
+            Self::TLS_1_1 => "1.1",
+            Self::TLS_1_0 | Self::DTLS_1_0 | Self::DTLS_BAD => "1.0",
+            Self::SSL_3 => "3.0",
+            Self::SSL_2 => "2.0",
+            _ => return None,
+        })
+    }
 }
 
 /// `1.3`, `1.2`, `1.1`, `1.0`, `3.0`, `2.0`, those of DTLS as well; drafts as `1.3-draft19`, else `0x....`.
 impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
-            Self::TLS_1_3 | Self::DTLS_1_3 => f.write_str("1.3"),
-            Self::TLS_1_2 | Self::DTLS_1_2 => f.write_str("1.2"),
-            Self::TLS_1_1 => f.write_str("1.1"),
-            Self::TLS_1_0 | Self::DTLS_1_0 | Self::DTLS_BAD => f.write_str("1.0"),
-            Self::SSL_3 => f.write_str("3.0"),
-            Self::SSL_2 => f.write_str("2.0"),
-            Self(number) => match self.draft() {
-                Some(draft) => write!(f, "1.3-draft{draft}"),
-                None => write!(f, "0x{number:04x}"),
-            },
+        match (self.name(), self.draft()) {
+            (Some(name), _) => f.write_str(name),
+            (None, Some(draft)) => write!(f, "1.3-draft{draft}"),
+            (None, None) => write!(f, "0x{:04x}", self.0),
         }
     }
 }
@@ -85,6 +93,17 @@ impl fmt::Display for Version {
 /// A cipher suite of the IANA registry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CipherSuite(pub u16);
+
+impl CipherSuite {
+    /// As it is [written](fmt::Display).
+    #[must_use]
+    pub fn text(self) -> String {
+        match TlsCipherSuite::from_id(self.0) {
+            Some(suite) => suite.name.to_owned(),
+            None => self.to_string(),
+        }
+    }
+}
 
 /// The registry's name, else `0x....`.
 impl fmt::Display for CipherSuite {
@@ -158,17 +177,17 @@ pub fn handshake_message(input: &[u8]) -> Step<RawMessage<'_>> {
     }
 }
 
-/// A ClientHello. Lists are as long as its 64 KiB allow.
+/// A ClientHello, read where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientHello<'a> {
     /// The version of the hello itself; from TLS 1.3 on 1.2, with the real ones in an extension.
     pub version: Version,
-    /// Cipher suites in order, GREASE included.
-    pub ciphers: Vec<CipherSuite>,
+    /// Cipher suites, two octets each.
+    ciphers: &'a [u8],
     /// Compression methods.
     pub compression: &'a [u8],
-    /// Extensions in order, GREASE included, up to the first fault.
-    pub extensions: Vec<Extension<'a>>,
+    /// Extensions up to the first fault.
+    pub extensions: Extensions<'a>,
     /// Whether the extensions filled their list and the list the message: no fault.
     pub whole: bool,
 }
@@ -176,20 +195,19 @@ pub struct ClientHello<'a> {
 /// Reads the body of a ClientHello; `None` when it is not readable up to its compression methods.
 #[must_use]
 pub fn client_hello(body: &[u8]) -> Option<ClientHello<'_>> {
-    let (_, hello) = parse_tls_handshake_client_hello(body).ok()?;
-    // The extensions' list is found by our own count: the crate drops a list that is longer than the message.
     let mut reader = Reader::new(body);
-    reader.take(2 + 32)?;
+    let version = Version(reader.u16_be()?);
+    reader.take(32)?;
     let session_id = usize::from(reader.u8()?);
-    reader.take(session_id)?;
+    reader.take(session_id).filter(|id| id.len() <= 32)?;
     let ciphers = usize::from(reader.u16_be()?);
-    reader.take(ciphers)?;
+    let ciphers = reader.take(ciphers).filter(|list| list.len() % 2 == 0)?;
     let compression = usize::from(reader.u8()?);
     let compression = reader.take(compression)?;
-    let (extensions, whole) = extensions(reader.rest());
+    let (extensions, whole) = Extensions::read(reader.rest());
     Some(ClientHello {
-        version: Version(hello.version.0),
-        ciphers: hello.ciphers.iter().map(|id| CipherSuite(id.0)).collect(),
+        version,
+        ciphers,
         compression,
         extensions,
         whole,
@@ -197,15 +215,22 @@ pub fn client_hello(body: &[u8]) -> Option<ClientHello<'_>> {
 }
 
 impl<'a> ClientHello<'a> {
+    /// Cipher suites in order, GREASE included.
+    pub fn ciphers(&self) -> impl Iterator<Item = CipherSuite> + use<'a> {
+        let suites = self.ciphers.chunks_exact(2);
+        suites.map(|suite| {
+            CipherSuite(
+                suite
+                    .iter()
+                    .fold(0, |id, &octet| id << 8 | u16::from(octet)),
+            )
+        })
+    }
+
     /// The body of the first extension of a type.
     #[must_use]
     pub fn extension(&self, kind: ExtensionType) -> Option<&'a [u8]> {
-        find(&self.extensions, kind)
-    }
-
-    fn all(&self, kind: ExtensionType) -> impl Iterator<Item = &'a [u8]> {
-        let same = move |extension: &&Extension<'a>| extension.kind == kind;
-        self.extensions.iter().filter(same).map(|e| e.body)
+        self.extensions.find(kind)
     }
 
     /// The versions of `supported_versions` in order, without GREASE; none when there is no such extension.
@@ -227,18 +252,22 @@ impl<'a> ClientHello<'a> {
 
     /// Named groups in order, GREASE included.
     pub fn groups(&self) -> impl Iterator<Item = u16> {
-        self.all(ExtensionType::SUPPORTED_GROUPS).flat_map(u16_list)
+        self.extensions
+            .all(ExtensionType::SUPPORTED_GROUPS)
+            .flat_map(u16_list)
     }
 
     /// Elliptic curve point formats in order.
     pub fn point_formats(&self) -> impl Iterator<Item = u8> {
-        self.all(ExtensionType::POINT_FORMATS)
+        self.extensions
+            .all(ExtensionType::POINT_FORMATS)
             .flat_map(|body| list_u8(body).iter().copied())
     }
 
     /// Signature algorithms in order, GREASE included.
     pub fn signature_algorithms(&self) -> impl Iterator<Item = u16> {
-        self.all(ExtensionType::SIGNATURE_ALGORITHMS)
+        self.extensions
+            .all(ExtensionType::SIGNATURE_ALGORITHMS)
             .flat_map(u16_list)
     }
 
@@ -317,15 +346,16 @@ pub fn server_hello(body: &[u8]) -> Option<ServerHello<'_>> {
     reader.take(session_id).filter(|id| id.len() <= 32)?;
     let cipher = CipherSuite(reader.u16_be()?);
     let _compression = reader.u8()?;
-    let (extensions, _) = extensions(reader.rest());
-    let chosen = find(&extensions, ExtensionType::SUPPORTED_VERSIONS)
+    let (extensions, _) = Extensions::read(reader.rest());
+    let chosen = extensions
+        .find(ExtensionType::SUPPORTED_VERSIONS)
         .and_then(|body| Reader::new(body).u16_be());
     Some(ServerHello {
         version: Version(chosen.unwrap_or(version.0)),
         cipher,
-        alpn: alpn_list(find(&extensions, ExtensionType::ALPN)).next(),
+        alpn: alpn_list(extensions.find(ExtensionType::ALPN)).next(),
         retry: random == RETRY_RANDOM,
-        psk: find(&extensions, ExtensionType::PRE_SHARED_KEY).is_some(),
+        psk: extensions.find(ExtensionType::PRE_SHARED_KEY).is_some(),
     })
 }
 
@@ -348,10 +378,11 @@ fn draft_server_hello(body: &[u8]) -> Option<ServerHello<'_>> {
 /// The first certificate of the body of a Certificate message up to TLS 1.2, in DER form.
 #[must_use]
 pub fn first_certificate(body: &[u8]) -> Option<&[u8]> {
-    match parse_tls_handshake_msg_certificate(body).ok()?.1 {
-        TlsMessageHandshake::Certificate(chain) => chain.cert_chain.first().map(|first| first.data),
-        _ => None,
-    }
+    let mut reader = Reader::new(body);
+    let length = usize::try_from(reader.u24_be()?).ok()?;
+    let mut chain = reader.sub(length)?;
+    let length = usize::try_from(chain.u24_be()?).ok()?;
+    chain.take(length)
 }
 
 /// Octets of type and length before each handshake message.
@@ -372,6 +403,9 @@ pub(super) const RETRY_RANDOM: [u8; 32] = [
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use tls_parser::{
+        TlsMessageHandshake, parse_tls_handshake_client_hello, parse_tls_handshake_msg_certificate,
+    };
 
     use super::*;
     use crate::testing::assert_same_however_cut;
@@ -448,7 +482,7 @@ mod tests {
         let hello = client_hello(&body[..body.len() - 1]).unwrap();
         assert!(!hello.whole);
         assert_eq!(hello.server_name(), Some(&b"a.example"[..]));
-        assert_eq!(hello.extensions.len(), 1);
+        assert_eq!(hello.extensions.iter().count(), 1);
     }
 
     #[test]
@@ -516,6 +550,43 @@ mod tests {
     }
 
     proptest! {
+        /// Hellos and chains with a fault anywhere are read as far as the parser that many use reads them.
+        #[test]
+        fn reads_what_another_parser_reads(
+            at in any::<prop::sample::Index>(),
+            octet in any::<u8>(),
+            cut in any::<prop::sample::Index>(),
+        ) {
+            let mut body = samples::chrome("www.example.com");
+            // The fault is where lengths stand: behind version and random.
+            let place = 34 + at.index(48);
+            body[place] = octet;
+            for body in [&body[..], &body[..cut.index(body.len())]] {
+                let ours = client_hello(body);
+                let other = parse_tls_handshake_client_hello(body).ok().map(|(_, hello)| hello);
+                prop_assert_eq!(ours.is_some(), other.is_some());
+                if let (Some(ours), Some(other)) = (ours, other) {
+                    prop_assert_eq!(ours.version.0, other.version.0);
+                    let ciphers = ours.ciphers().map(|suite| suite.0);
+                    prop_assert!(ciphers.eq(other.ciphers.iter().map(|suite| suite.0)));
+                    let compression = ours.compression.iter().copied();
+                    prop_assert!(compression.eq(other.comp.iter().map(|method| method.0)));
+                }
+            }
+            let mut chain = samples::certificate(&[b"first", b"second", b""]);
+            let place = at.index(chain.len());
+            chain[place] = octet;
+            for chain in [&chain[..], &chain[..cut.index(chain.len())]] {
+                let other = match parse_tls_handshake_msg_certificate(chain) {
+                    Ok((_, TlsMessageHandshake::Certificate(chain))) => {
+                        chain.cert_chain.first().map(|first| first.data)
+                    }
+                    _ => None,
+                };
+                prop_assert_eq!(first_certificate(chain), other);
+            }
+        }
+
         #[test]
         fn never_panics_on_random_bodies(body in prop::collection::vec(any::<u8>(), 0..300)) {
             let _ = server_hello(&body);
@@ -538,7 +609,7 @@ mod tests {
             prop_assert_eq!(hello.server_name(), Some(name.as_bytes()));
             let read: Vec<_> = hello.alpn().map(|p| std::str::from_utf8(p).unwrap()).collect();
             prop_assert_eq!(read, protocols);
-            prop_assert_eq!(hello.ciphers.iter().map(|c| c.0).collect::<Vec<_>>(), ciphers);
+            prop_assert_eq!(hello.ciphers().map(|c| c.0).collect::<Vec<_>>(), ciphers);
         }
     }
 }

@@ -1,5 +1,9 @@
 //! The record layer (RFC 8446, section 5.1; RFC 5246, section 6.2).
 
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
+
 use super::{HandshakeType, MAX_MESSAGE, Version};
 use crate::{Reader, Step, Violation};
 
@@ -111,14 +115,19 @@ pub fn opening(input: &[u8]) -> Step<HandshakeType> {
 /// [`MAX_BEFORE`] octets are looked at.
 #[must_use]
 pub fn embedded(segment: &[u8]) -> Option<usize> {
-    let before = segment.get(..MAX_BEFORE).unwrap_or(segment);
-    memchr::memchr_iter(ContentType::HANDSHAKE.0, before.get(1..)?)
-        .map(|place| place + 1)
-        .find(|&place| {
-            segment
-                .get(place..)
-                .is_some_and(|rest| is_hello(rest).is_some())
-        })
+    /// Type and major version: they seldom stand together by chance, and one search finds both.
+    static START: LazyLock<Finder<'static>> =
+        LazyLock::new(|| Finder::new(&[ContentType::HANDSHAKE.0, 3]));
+    let start = &*START;
+    let searched = segment.get(..=MAX_BEFORE).unwrap_or(segment);
+    let mut place = 1;
+    loop {
+        place += start.find(searched.get(place..)?)?;
+        if is_hello(segment.get(place..)?).is_some() {
+            return Some(place);
+        }
+        place += 1;
+    }
 }
 
 /// A ClientHello whose start is whole up to its cipher suites, the only message of its first record or cut over several.

@@ -16,7 +16,8 @@ pub struct Hello {
 /// Reads a datagram; `None` when it is no HELLO.
 #[must_use]
 pub fn hello(datagram: &[u8]) -> Option<Hello> {
-    if datagram.len() < MIN {
+    // The verb is what most other datagrams have not.
+    if datagram.len() < MIN || datagram.get(27) != Some(&HELLO) {
         return None;
     }
     let mut reader = Reader::new(datagram);

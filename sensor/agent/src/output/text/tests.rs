@@ -91,6 +91,12 @@ fn reason(what: &'static str, observed: &str, because: &'static str) -> Reason {
     }
 }
 
+fn frames(numbers: &[u64]) -> Frames {
+    let mut frames = Frames::none(0);
+    numbers.iter().for_each(|&frame| frames.add(0, frame));
+    frames
+}
+
 /// A session without a password that the internet opened to a desktop.
 fn no_auth() -> Finding {
     Finding {
@@ -107,10 +113,7 @@ fn no_auth() -> Finding {
             vni: None,
             oriented: Oriented::Syn,
         },
-        frames: Frames {
-            capture: 0,
-            numbers: vec![12, 15, 16, 17],
-        },
+        frames: frames(&[12, 15, 16, 17]),
         victim: ip("10.0.0.5"),
         peer: Peer {
             ip: Some(ip("203.0.113.9")),

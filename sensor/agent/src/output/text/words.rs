@@ -66,7 +66,7 @@ impl Told {
             count: alert.count,
             reasons,
             capture: finding.frames.capture,
-            frames: finding.frames.numbers.clone(),
+            frames: finding.frames.numbers().to_vec(),
         }
     }
 

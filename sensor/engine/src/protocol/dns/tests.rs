@@ -72,7 +72,7 @@ impl Driven {
                     dns.query,
                     TypeName(dns.qtype.0),
                     dns.answers,
-                    observation.frames.numbers
+                    observation.frames.numbers()
                 )
             })
             .collect()

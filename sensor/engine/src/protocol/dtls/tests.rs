@@ -53,7 +53,7 @@ impl Driven {
                 }
                 other => format!("{other:?}"),
             };
-            format!("{text} {:?}", seen.frames.numbers)
+            format!("{text} {:?}", seen.frames.numbers())
         };
         self.out.iter().map(one).collect()
     }

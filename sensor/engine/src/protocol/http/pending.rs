@@ -57,7 +57,7 @@ impl Pending {
                 self.client = Some(from.other());
                 let is_granted = answer.status == 101;
                 if let Some(mut request) = self.requests.pop_front() {
-                    for &frame in &head.numbers {
+                    for &frame in head.numbers() {
                         request.frames.add(head.capture, frame);
                     }
                     self.websocket = request.answered(&answer, is_granted, emit);
@@ -172,7 +172,12 @@ impl Waiting {
         });
         let client = self.http.client;
         let gateway = gateway(&self.http);
-        emit.fact(&self.frames, Fact::Http(Box::new(self.http)));
+        let fact = Fact::Http(Box::new(self.http));
+        if websocket.is_none() && gateway.is_none() && self.wstunnel.is_none() {
+            // Nearly all there is: nobody else needs the frames.
+            return emit.fact_of(self.frames, fact);
+        }
+        emit.fact(&self.frames, fact);
         if let Some(websocket) = websocket {
             emit.fact(&self.frames, Fact::WebSocket(websocket));
         }

@@ -55,7 +55,7 @@ impl Driven {
             };
             let name = quic.server_name.as_deref().unwrap_or("-");
             let ja4 = quic.ja4.as_deref().map_or("-", |ja4| &ja4[..4]);
-            let frames = &seen.frames.numbers;
+            let frames = seen.frames.numbers();
             format!("{:?} {} {name} {ja4} {frames:?}", quic.client, quic.version)
         };
         self.out.iter().map(one).collect()

@@ -181,7 +181,7 @@ fn tells_the_negotiation_at_the_confirm() {
         confirmed: true,
     };
     assert_eq!(driver.own(), [&Fact::Rdp(expected)]);
-    assert_eq!(driver.facts[0].frames.numbers, [1, 2]);
+    assert_eq!(driver.facts[0].frames.numbers(), [1, 2]);
     driver.packet(CLIENT, CLIENT_HELLO);
     assert_eq!(driver.went_on(), 0);
     driver.packet(SERVER, SERVER_HELLO);
@@ -229,7 +229,7 @@ fn tells_what_a_client_says_in_clear() {
         driver.own()[1..],
         [&Fact::RdpClient(client), &Fact::RdpWentOn]
     );
-    assert_eq!(driver.facts[1].frames.numbers, [1, 2, 3, 4]);
+    assert_eq!(driver.facts[1].frames.numbers(), [1, 2, 3, 4]);
 }
 
 #[test]

@@ -67,7 +67,7 @@ fn only(parts: &[(Side, &[u8])]) -> (Rfb, Vec<u64>) {
     let Fact::Rfb(rfb) = observation.fact else {
         panic!("{:?}", observation.fact)
     };
-    (*rfb, observation.frames.numbers)
+    (*rfb, observation.frames.numbers().to_vec())
 }
 
 fn after<'a>(start: &[(Side, &'a [u8])], rest: &[(Side, &'a [u8])]) -> Vec<(Side, &'a [u8])> {

@@ -116,8 +116,11 @@ impl Found {
 
     /// Nothing more is wanted of a side, or can be had.
     pub(in crate::protocol) fn part_over(&mut self, side: Side, emit: &mut Emit<'_>) {
-        if self.is_pending(side) {
-            self.resolve(None, false, emit);
+        if self.is_pending(side)
+            && let Some((_, fact)) = self.choice(None, false)
+        {
+            // It is the last thing that is told of the side.
+            emit.fact_of(std::mem::take(&mut self.half(side).frames), fact);
         }
         self.close(side);
     }
@@ -273,20 +276,27 @@ impl Found {
         resumed: bool,
         emit: &mut Emit<'_>,
     ) {
+        if let Some((side, fact)) = self.choice(certificate, resumed) {
+            emit.fact(&self.half(side).frames, fact);
+        }
+    }
+
+    /// The server's part, which counts as told, and who is the server.
+    fn choice(&mut self, certificate: Option<Certificate>, resumed: bool) -> Option<(Side, Fact)> {
         let Server::Pending(choice) = &self.server else {
-            return;
+            return None;
         };
         let side = choice.side;
         let fact = TlsServer {
-            version: choice.version.to_string(),
-            cipher: choice.cipher.to_string(),
+            version: choice.version.text(),
+            cipher: choice.cipher.text(),
             certificate,
             resumed: resumed || choice.psk,
             client: side.other(),
             inside: self.carrier,
         };
         self.server = Server::Told(side);
-        emit.fact(&self.half(side).frames, Fact::TlsServer(Box::new(fact)));
+        Some((side, Fact::TlsServer(Box::new(fact))))
     }
 }
 
@@ -313,7 +323,7 @@ pub(in crate::protocol) fn client_fact(
             .take(MAX_PROTOCOLS)
             .map(|protocol| tls::escaped(protocol, protocol.len()))
             .collect(),
-        version: hello.highest_version().to_string(),
+        version: hello.highest_version().text(),
         ja3: made(&|| hello.ja3()),
         ja4: made(&|| hello.ja4(over)),
         ech: match hello.encrypted_hello() {
@@ -336,7 +346,7 @@ fn sslv2_fact(hello: &Sslv2ClientHello) -> TlsClient {
     TlsClient {
         server_name: None,
         alpn: Vec::new(),
-        version: hello.version.to_string(),
+        version: hello.version.text(),
         ja3: String::new(),
         ja4: String::new(),
         ech: Ech::None,

@@ -94,19 +94,56 @@ fn more_ends_than_are_told_at_once_are_told_in_their_order() {
 #[test]
 fn ends_that_nobody_asks_for_are_counted_only() {
     let mut frames = vec![udp(0, CLIENT, SERVER, (5, 6000), b"x")];
-    let mut tcp = Tcp::open(4000);
-    tcp.say(0, &hello());
-    frames.extend(tcp.frames);
+    for (port, said) in [
+        (4000, hello()),
+        (4001, b"CONNECT a:443 HTTP/1.1\r\n\r\n".to_vec()),
+    ] {
+        let mut tcp = Tcp::open(port);
+        tcp.say(0, &said);
+        frames.extend(tcp.frames);
+    }
     let config = WorkerConfig {
         wanted: Wanted::NONE,
         ..config(0, 1)
     };
     let (facts, counters) = run_with(&frames, vec![config]);
-    let ended: Vec<Transport> = facts
+    let ended: Vec<u16> = facts
         .iter()
         .filter(|fact| matches!(fact.fact, Fact::FlowEnded(_)))
-        .map(|fact| fact.flow.transport)
+        .map(|fact| fact.flow.resp.port)
         .collect();
-    assert_eq!(ended, [Transport::Tcp], "the one with a name");
-    assert_eq!(counters.flows_ended, [1, 1, 0, 0]);
+    assert_eq!(ended, [4001], "the one that a detection remembers");
+    assert_eq!(counters.flows_ended, [2, 1, 0, 0]);
+}
+
+#[test]
+fn of_unknown_openings_those_are_told_that_are_asked_for_or_carried() {
+    let mut frames = vec![
+        udp(0, CLIENT, SERVER, (5, 6000), b"asked for"),
+        udp(0, CLIENT, SERVER, (6, 6000), b"not asked for"),
+    ];
+    let mut tcp = Tcp::open(4000);
+    tcp.say(0, b"CONNECT a:443 HTTP/1.1\r\n\r\n");
+    tcp.say(1, b"HTTP/1.1 200 OK\r\n\r\n");
+    tcp.say(0, &[b'c'; 80]);
+    frames.extend(tcp.frames);
+    let mut tcp = Tcp::open(4001);
+    tcp.say(0, &[b'd'; 80]);
+    frames.extend(tcp.frames);
+    let config = WorkerConfig {
+        wanted: Wanted {
+            openings: Openings::of(|first| first == b'a'),
+            ..Wanted::NONE
+        },
+        ..config(0, 1)
+    };
+    let (facts, _) = run_with(&frames, vec![config]);
+    let told: Vec<u8> = facts
+        .iter()
+        .filter_map(|fact| match &fact.fact {
+            Fact::Unknown(first) => first.octets.first().copied(),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(told, [b'a', b'c']);
 }

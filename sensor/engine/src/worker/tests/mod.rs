@@ -11,7 +11,7 @@ use terrier_wire::link::Undecoded;
 
 use super::*;
 use crate::LinkType;
-use crate::observation::{FlowEnd, Oriented, Transport};
+use crate::observation::{FlowEnd, Oriented};
 
 const CLIENT: [u8; 4] = [10, 0, 0, 1];
 const SERVER: [u8; 4] = [192, 0, 2, 7];
@@ -222,7 +222,7 @@ fn the_sender_of_the_syn_is_the_originator_and_both_fins_end_the_flow() {
         (flow.orig.port, flow.resp.port, flow.oriented),
         (CLIENT_PORT, 443, Oriented::Syn)
     );
-    assert_eq!(facts[0].frames.numbers, [4]);
+    assert_eq!(facts[0].frames.numbers(), [4]);
     let end = ends(&facts)[0];
     assert_eq!((end.end, end.packets), (EndCause::Fin, [5, 2]));
     assert_eq!(
