@@ -10,6 +10,7 @@ mod engine;
 mod mutate;
 mod one_sided;
 mod packets;
+mod storms;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};

@@ -378,6 +378,7 @@ fn limits() -> Limits {
     Limits {
         flows: 1 << 20,
         buffered_octets: MOST,
+        ..Limits::default()
     }
 }
 

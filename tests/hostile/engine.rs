@@ -66,6 +66,7 @@ impl Engine {
                 signatures: signatures(),
                 workers: count,
                 seed: SEED,
+                limits,
             }),
             clock: Clock::default(),
             facts: Facts::default(),

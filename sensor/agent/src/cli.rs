@@ -72,6 +72,10 @@ pub struct Shared {
     #[arg(long, value_name = "FILE")]
     pub metrics_file: Option<PathBuf>,
 
+    /// How much memory it may take: a number with K, M or G. The rings of live capture are the kernel's, and on top
+    #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = size)]
+    pub memory_limit: u64,
+
     /// Exit with 1 when something of at least this severity was found
     #[arg(long, value_name = "SEVERITY")]
     pub fail_on: Option<SeverityArg>,
@@ -206,19 +210,22 @@ pub enum SeverityArg {
 pub struct RingSize(pub u32);
 
 /// A number of octets, with K, M or G for powers of 1024.
-fn ring_size(text: &str) -> Result<RingSize, String> {
+fn size(text: &str) -> Result<u64, String> {
     let (digits, unit) = match text.strip_suffix(['K', 'M', 'G']) {
         Some(digits) if text.ends_with('K') => (digits, 1 << 10),
         Some(digits) if text.ends_with('M') => (digits, 1 << 20),
         Some(digits) => (digits, 1 << 30),
         None => (text, 1),
     };
-    let octets = digits
+    digits
         .parse::<u64>()
         .ok()
         .and_then(|number| number.checked_mul(unit))
-        .ok_or("not a size; write it like 64M or 512K")?;
-    u32::try_from(octets)
+        .ok_or_else(|| "not a size; write it like 64M or 512K".to_owned())
+}
+
+fn ring_size(text: &str) -> Result<RingSize, String> {
+    u32::try_from(size(text)?)
         .ok()
         .filter(|octets| RING_SIZES.contains(octets))
         .map(RingSize)

@@ -119,6 +119,9 @@ fn drive(
         if batch.len() == BATCH {
             worker.packets(&batch, facts);
             batch.clear();
+            if facts.observations.len() >= FACTS_AT_MOST {
+                hand_on(facts);
+            }
         }
     }
     worker.packets(&batch, facts);
@@ -211,6 +214,7 @@ impl<S: Sink + Send + 'static> Pipeline<S> {
             threads(
                 (0..config.workers).map(worker).collect(),
                 dealer,
+                config.limits.under_way,
                 judge,
                 sink,
             )
@@ -323,15 +327,16 @@ impl<S: Sink + Send + 'static> Pipeline<S> {
 fn threads<S: Sink + Send + 'static>(
     workers: Vec<Worker>,
     dealer: Dealer,
+    under_way: usize,
     judge: Judge,
     sink: S,
 ) -> Engine<S> {
-    let queue = Arc::new(Queue::new(workers.len(), dealer));
-    let (to_judge, facts) = sync_channel::<ToJudge<S>>(workers.len() * LETTERS);
+    let queue = Arc::new(Queue::new(workers.len(), dealer, under_way));
+    let (to_judge, facts) = sync_channel::<ToJudge<S>>(workers.len() * under_way);
     let mut handles = Vec::new();
     let mut emptied = Vec::new();
     for (own, mut worker) in workers.into_iter().enumerate() {
-        let (give_facts_back, spare_facts) = sync_channel::<Facts>(LETTERS);
+        let (give_facts_back, spare_facts) = sync_channel::<Facts>(under_way);
         emptied.push(give_facts_back);
         let (queue, to_judge) = (Arc::clone(&queue), to_judge.clone());
         handles.push(std::thread::spawn(move || {
@@ -384,9 +389,9 @@ fn run_judge<S: Sink>(
 
 /// Packets shown to a worker at once: enough to hide the misses of the flow table behind each other later.
 const BATCH: usize = 64;
-/// Letters of each worker that may wait for the judge.
-const LETTERS: usize = 16;
 /// Facts that are worth a letter to the judge.
 const FACTS_AT_ONCE: usize = 512;
+/// Facts that are handed on before their block is done: there may be one for each of its packets.
+const FACTS_AT_MOST: usize = 1024;
 /// Blocks after which a worker says how far it is, whatever it has found.
 const BLOCKS_AT_ONCE: u32 = 16;

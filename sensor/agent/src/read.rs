@@ -59,7 +59,7 @@ impl<'a> Kit<'a> {
         Ok(Self {
             shared,
             signatures: setup::signatures(shared)?,
-            limits: Limits::default(),
+            limits: setup::limits(shared)?,
             seed: setup::seed(),
         })
     }
@@ -70,6 +70,7 @@ impl<'a> Kit<'a> {
             signatures: Arc::clone(&self.signatures),
             workers: self.shared.workers,
             seed: self.seed,
+            limits: self.limits,
         })
     }
 
@@ -218,7 +219,7 @@ fn through(
     let (judge, mut sink, progress) = pipeline.finish();
     bar.finish();
     let captures = merge.outcomes().map(capture_stats).collect();
-    let mut stats = Stats::new(progress, &judge.counters(), captures);
+    let mut stats = Stats::new(progress, &judge.counters(), &judge.verdicts(), captures);
     stats.left_out = sift.left_out();
     sink.stats(&stats);
     report.add(&judge, progress, merge.outcomes());
@@ -321,7 +322,11 @@ fn add_verdicts(sum: &mut Verdicts, more: Verdicts) {
     for (key, count) in more.alerts {
         *sum.alerts.entry(key).or_default() += count;
     }
-    sum.alerts_forgotten += more.alerts_forgotten;
+    for (sum, more) in sum.tables.iter_mut().zip(more.tables) {
+        sum.entries += more.entries;
+        sum.forgotten += more.forgotten;
+    }
+    sum.passed_over += more.passed_over;
     sum.hellos.all += more.hellos.all;
     sum.hellos.without_name += more.hellos.without_name;
     sum.hellos.with_ech += more.hellos.with_ech;

@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
-use terrier_engine::{Judge, JudgeConfig, Limits, Spread, Worker, WorkerConfig};
+use terrier_engine::{Judge, JudgeConfig, Spread, Worker, WorkerConfig};
 
 use crate::capture::{Live, LiveError, LiveOptions};
 use crate::cli::{RunArgs, Shared};
@@ -46,6 +46,7 @@ use watcher::{Ended, Parts, Watcher};
 pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let shared = &args.shared;
     refuse_twice(&args.interfaces)?;
+    let limits = setup::limits(shared)?;
     let signatures = setup::signatures(shared)?;
     let names = args.interfaces.iter().map(|name| name.as_str().into());
     let sink = output::open(shared, names.collect(), Manner::AsItHappens)?;
@@ -57,19 +58,19 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     privilege::drop_all()
         .map_err(|error| exit::unreadable(format!("cannot drop privileges: {error}")))?;
 
-    let limits = Limits::default();
     let judge = Judge::new(JudgeConfig {
         home: setup::home(&shared.home_net),
         signatures: Arc::clone(&signatures),
         workers: shared.workers,
         seed,
+        limits,
     });
     let telemetry = Telemetry::new(&judge.verdicts(), &signatures, &limits, sink.form());
     let status = Arc::new(Status::new(telemetry));
     let board = Arc::new(Board::new(&args.interfaces, shared.workers));
     let wanted = setup::wanted(&sink, &signatures);
     let mut watch = Watch {
-        judging: Judging::start(judge, sink, shared.workers)?,
+        judging: Judging::start(judge, sink, shared.workers, limits.under_way)?,
         threads: Vec::new(),
         board,
         status: Arc::clone(&status),
@@ -90,7 +91,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         })
         .dealt_by(spread)
     };
-    watch.start(args, rings, worker)?;
+    watch.start(args, rings, limits.under_way, worker)?;
     status.set_ready(true);
     exit::tell(format_args!(
         "watching {}; metrics at http://{served}/metrics",
@@ -152,13 +153,14 @@ impl Watch {
         &mut self,
         args: &RunArgs,
         rings: Vec<Vec<Live>>,
+        under_way: usize,
         worker: impl Fn(u16) -> Worker,
     ) -> io::Result<()> {
         let began = Instant::now();
         let workers = args.shared.workers;
         let mut exchanges: Vec<Option<Exchange>> = match workers {
             1 => vec![None],
-            _ => Exchange::among(workers, QUEUE_OCTETS)
+            _ => Exchange::among(workers, under_way * QUEUE_OCTETS)
                 .into_iter()
                 .map(Some)
                 .collect(),
@@ -245,7 +247,7 @@ impl Watch {
                 left_out: None,
             })
             .collect();
-        let mut stats = Stats::new(progress, &judge.counters(), captures);
+        let mut stats = Stats::new(progress, &judge.counters(), &judge.verdicts(), captures);
         stats.drops = drops(&interfaces);
         stats.shed = Some(interfaces.iter().map(|counts| counts.shed.packets).sum());
         stats.facts_lost = Some(facts_lost);
@@ -356,5 +358,5 @@ const LOOK_EACH: Duration = Duration::from_millis(50);
 const BEAT: Duration = Duration::from_secs(1);
 /// So often losses are told.
 const TELL_EACH: Duration = Duration::from_secs(60);
-/// Room for packets on their way to each worker.
-const QUEUE_OCTETS: usize = 16 << 20;
+/// Room for packets on their way to each worker, in the place of each block that may be under way.
+const QUEUE_OCTETS: usize = 1 << 20;

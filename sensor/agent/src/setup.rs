@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use terrier_engine::observation::Openings;
 use terrier_engine::signature::Signatures;
-use terrier_engine::{HomeNetworks, Wanted};
+use terrier_engine::{HomeNetworks, Limits, Wanted};
 
 use crate::cli::Shared;
 use crate::exit::{self, Failure};
@@ -79,6 +79,26 @@ fn toml_files(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<(
         }
     }
     Ok(())
+}
+
+/// The bounds that keep this run below its `--memory-limit`.
+///
+/// # Errors
+/// When it is too small for the workers.
+pub fn limits(shared: &Shared) -> Result<Limits, Failure> {
+    let octets = usize::try_from(shared.memory_limit).unwrap_or(usize::MAX);
+    let least = Limits::least_octets(shared.workers);
+    if octets < least {
+        let workers = match shared.workers {
+            1 => "one worker".to_owned(),
+            workers => format!("{workers} workers"),
+        };
+        return Err(exit::usage(format!(
+            "--memory-limit is too small: {workers} cannot do with less than {}M",
+            least.div_ceil(1 << 20)
+        )));
+    }
+    Ok(Limits::within(octets, shared.workers))
 }
 
 /// What the engine makes for a run with this output and these signatures: nothing that nobody writes or knows.

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use terrier_engine::Counters;
 use terrier_engine::record::{SCHEMA_VERSION, Timestamp};
+use terrier_engine::{Counters, Verdicts};
 
 use crate::pipeline::Progress;
 
@@ -21,6 +21,10 @@ pub struct Stats {
     pub flows: u64,
     /// Flows that left because the table was full.
     pub evictions: u64,
+    /// What else went as memory was short, where something did: `sessions` of which no more was read, entries of
+    /// [`Verdicts::TABLES`], and beginnings of flows that detections would have kept (`awaited`).
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub given_up: BTreeMap<&'static str, u64>,
     /// The same frame twice within 100 ms.
     pub duplicates: u64,
     /// Packets in which each layer was met.
@@ -73,7 +77,12 @@ pub struct CaptureStats {
 impl Stats {
     /// Puts the counts together.
     #[must_use]
-    pub fn new(progress: Progress, counters: &Counters, captures: Vec<CaptureStats>) -> Self {
+    pub fn new(
+        progress: Progress,
+        counters: &Counters,
+        verdicts: &Verdicts,
+        captures: Vec<CaptureStats>,
+    ) -> Self {
         let mut encapsulations = BTreeMap::new();
         for (name, count) in counters.encapsulations() {
             if count > 0 {
@@ -107,6 +116,7 @@ impl Stats {
             bytes: progress.octets,
             flows: counters.flows_started.iter().sum(),
             evictions: counters.evictions,
+            given_up: given_up(counters, verdicts),
             duplicates: counters.duplicates,
             encapsulations,
             drops: BTreeMap::new(),
@@ -124,4 +134,17 @@ impl Stats {
             captures,
         }
     }
+}
+
+fn given_up(counters: &Counters, verdicts: &Verdicts) -> BTreeMap<&'static str, u64> {
+    let forgotten = verdicts.tables.iter().map(|table| table.forgotten);
+    Verdicts::TABLES
+        .into_iter()
+        .zip(forgotten)
+        .chain([
+            ("sessions", counters.sessions_given_up),
+            ("awaited", verdicts.passed_over),
+        ])
+        .filter(|&(_, count)| count > 0)
+        .collect()
 }

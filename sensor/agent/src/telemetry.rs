@@ -64,6 +64,8 @@ struct Counts {
 struct Fixed {
     output: &'static str,
     flow_capacity: u64,
+    /// Of the judge's tables.
+    capacities: [u64; 4],
     signatures: Arc<Signatures>,
     /// The first digits of their hash, made when somebody asks: it takes longer than reading a small capture.
     catalog_sha256: OnceLock<String>,
@@ -92,6 +94,8 @@ impl Telemetry {
         let fixed = Fixed {
             output,
             flow_capacity: limits.flows as u64,
+            capacities: [limits.names, limits.hosts, limits.flow_names, limits.alerts]
+                .map(|most| most as u64),
             signatures: Arc::clone(signatures),
             catalog_sha256: OnceLock::new(),
             detections: verdicts
@@ -188,7 +192,8 @@ impl Collector for Metrics {
         page.capture(&lock(&counts.capture));
         let engine = lock(&counts.engine);
         page.decoding(&engine.counters);
-        page.flows(&engine.counters, &counts.fixed);
+        page.flows(&engine.counters);
+        page.tables(&engine, &counts.fixed);
         page.sessions(&engine.counters, &engine.verdicts);
         page.findings(&engine.verdicts, &counts.fixed);
         page.output(counts, engine.written);
@@ -331,7 +336,7 @@ impl Page {
         );
     }
 
-    fn flows(&mut self, counters: &Counters, fixed: &Fixed) {
+    fn flows(&mut self, counters: &Counters) {
         let active = counters.flows_active();
         let by_transport = |counts: [u64; 4]| {
             Counters::TRANSPORTS
@@ -369,17 +374,41 @@ impl Page {
             ["reason"],
             [(["table_full"], counters.evictions)],
         );
+        self.one(
+            "terrier_sessions_given_up_total",
+            "Sessions of which no more was read, as all together took too much memory.",
+            counters.sessions_given_up,
+        );
+    }
+
+    fn tables(&mut self, engine: &Engine, fixed: &Fixed) {
+        let active = engine.counters.flows_active().iter().sum::<u64>();
+        let tables = || Verdicts::TABLES.into_iter().zip(engine.verdicts.tables);
+        let flows = (["flows"], active as f64);
         self.gauge(
             "terrier_table_entries",
             "Entries in use.",
             ["table"],
-            [(["flows"], active.iter().sum::<u64>() as f64)],
+            std::iter::once(flows).chain(tables().map(|(of, table)| ([of], table.entries as f64))),
         );
+        let flows = ("flows", fixed.flow_capacity);
+        let capacities = Verdicts::TABLES.into_iter().zip(fixed.capacities);
         self.gauge(
             "terrier_table_capacity_entries",
             "Entries that the table holds at most.",
             ["table"],
-            [(["flows"], fixed.flow_capacity as f64)],
+            std::iter::once(flows)
+                .chain(capacities)
+                .map(|(of, most)| ([of], most as f64)),
+        );
+        let awaited = (["awaited"], engine.verdicts.passed_over);
+        self.counter(
+            "terrier_table_forgotten_entries_total",
+            "Entries that went to make room, or for which there was none; flows are counted as evicted.",
+            ["table"],
+            tables()
+                .map(|(of, table)| ([of], table.forgotten))
+                .chain([awaited]),
         );
     }
 

@@ -18,6 +18,10 @@ pub(crate) struct Conversation {
     pub(crate) flow: FlowRef,
     /// What [`Self::buffered`] was when it was last asked for the account of all.
     pub(crate) accounted: usize,
+    /// And [`Self::memory`].
+    pub(crate) taken: usize,
+    /// Which sides have spoken, a bit each.
+    spoke: u8,
     says: Says,
 }
 
@@ -65,6 +69,8 @@ impl Conversation {
         Self {
             flow,
             accounted: 0,
+            taken: 0,
+            spoke: 0,
             says: Says::Streams(Box::new(Streams { streams, talk })),
         }
     }
@@ -75,6 +81,8 @@ impl Conversation {
         Self {
             flow,
             accounted: 0,
+            taken: 0,
+            spoke: 0,
             says: Says::Datagrams(Exchange::after(search, Some(known))),
         }
     }
@@ -84,6 +92,8 @@ impl Conversation {
         Self {
             flow,
             accounted: 0,
+            taken: 0,
+            spoke: 0,
             says: Says::Datagrams(Exchange::resumed(place, kept)),
         }
     }
@@ -94,7 +104,7 @@ impl Conversation {
             Says::Datagrams(exchange) => {
                 exchange.begin_again(search, known);
                 self.flow = flow;
-                self.accounted = 0;
+                (self.accounted, self.taken, self.spoke) = (0, 0, 0);
             }
             Says::Streams(_) => *self = Self::over_datagrams(flow, search, known),
         }
@@ -124,8 +134,27 @@ impl Conversation {
         }
     }
 
+    /// About so many octets of memory are taken by it, its fixed room and the room of lists among them.
+    pub(crate) fn memory(&self) -> usize {
+        let said = match &self.says {
+            Says::Streams(says) => {
+                let Streams { streams, talk } = &**says;
+                let streams = streams.iter().map(Stream::pending_octets).sum::<usize>();
+                size_of::<Streams>() + talk.memory() + streams
+            }
+            Says::Datagrams(exchange) => exchange.memory(),
+        };
+        size_of::<Self>() + PLACE + said
+    }
+
+    /// Whether one side only has spoken.
+    pub(crate) fn is_half_told(&self) -> bool {
+        self.spoke != 0b11
+    }
+
     /// Takes the payload of a segment.
     pub(crate) fn segment(&mut self, payload: &Payload<'_>, emit: &mut Emit<'_>) -> Outcome {
+        self.spoke |= 1 << payload.from.index();
         let Says::Streams(says) = &mut self.says else {
             return Outcome::Decided;
         };
@@ -181,6 +210,7 @@ impl Conversation {
 
     /// Takes a datagram.
     pub(crate) fn datagram(&mut self, from: Side, octets: &[u8], emit: &mut Emit<'_>) -> Outcome {
+        self.spoke |= 1 << from.index();
         match &mut self.says {
             Says::Datagrams(exchange) => exchange.datagram(from, octets, emit),
             Says::Streams(_) => Outcome::Decided,
@@ -214,6 +244,9 @@ impl Conversation {
         }
     }
 }
+
+/// Its place in the list of all, which may be half empty, and what the allocator adds to its boxes.
+const PLACE: usize = 64;
 
 fn hand_over(talk: &mut Talk, side: Side, piece: Piece, emit: &mut Emit<'_>) -> Outcome {
     match piece {

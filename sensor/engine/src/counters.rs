@@ -17,6 +17,8 @@ pub struct Counters {
     pub flows_ended: [u64; 4],
     /// Flows that left because the table was full.
     pub evictions: u64,
+    /// Watched flows of which no more was wanted because all together took too much memory.
+    pub sessions_given_up: u64,
     /// Ended flows of which only one side was seen, by transport.
     pub one_sided_flows: [u64; 4],
     /// Packets in which each encapsulation was met, in the order of [`Encapsulations::NAMES`].
@@ -93,6 +95,7 @@ impl Counters {
             self.one_sided_flows[at] += other.one_sided_flows[at];
         }
         self.evictions += other.evictions;
+        self.sessions_given_up += other.sessions_given_up;
         for (sum, more) in self.encapsulations.iter_mut().zip(other.encapsulations) {
             *sum += more;
         }

@@ -70,7 +70,7 @@ pub fn coverage() -> Coverage {
             .collect(),
         protocols: protocols(protocol::ALL),
         tools: tools(&Signatures::built_in()),
-        detections: detect::all(Arc::new(none))
+        detections: detect::all(Arc::new(none), 0)
             .iter()
             .flat_map(|detection| detection.finds())
             .collect(),

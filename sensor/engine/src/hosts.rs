@@ -21,6 +21,8 @@ struct Bounded<K, V> {
     entries: HashMap<K, V, FixedState>,
     order: VecDeque<K>,
     most: usize,
+    /// Entries that went to make room.
+    forgotten: u64,
 }
 
 impl Hosts {
@@ -81,9 +83,19 @@ impl Hosts {
         Some((name, *source))
     }
 
+    /// How many names there are.
+    pub(crate) fn len(&self) -> usize {
+        self.names.entries.len()
+    }
+
+    /// Names that went to make room.
+    pub(crate) fn forgotten(&self) -> u64 {
+        self.names.forgotten
+    }
+
     /// The client tells its name in its request, the server grants the address in an answer to all.
     fn lease(&mut self, dhcp: &Dhcp) {
-        let name = dhcp.name();
+        let name = dhcp.name().filter(|name| name.len() <= MAX_NAME);
         if let (Some(name), false) = (name, dhcp.is_ack) {
             self.clients.put(dhcp.transaction, name.to_owned());
             // Who renews has the address already.
@@ -102,7 +114,11 @@ impl Hosts {
     }
 
     fn put(&mut self, address: IpAddr, name: &str, source: NameSource) {
-        if name.is_empty() || address.is_loopback() || address.is_unspecified() {
+        if name.is_empty()
+            || name.len() > MAX_NAME
+            || address.is_loopback()
+            || address.is_unspecified()
+        {
             return;
         }
         if let Some((known, by)) = self.names.entries.get_mut(&address) {
@@ -122,6 +138,7 @@ impl<K: std::hash::Hash + Eq + Copy, V> Bounded<K, V> {
             entries: HashMap::with_hasher(FixedState::with_seed(seed)),
             order: VecDeque::new(),
             most,
+            forgotten: 0,
         }
     }
 
@@ -133,6 +150,7 @@ impl<K: std::hash::Hash + Eq + Copy, V> Bounded<K, V> {
             && let Some(oldest) = self.order.pop_front()
         {
             self.entries.remove(&oldest);
+            self.forgotten += 1;
         }
         self.order.push_back(key);
     }
@@ -157,6 +175,8 @@ fn rank(source: NameSource) -> u8 {
     }
 }
 
+/// What is longer names no host.
+const MAX_NAME: usize = 255;
 /// Exchanges under way; each takes seconds.
 const MAX_CLIENTS: usize = 4096;
 
@@ -241,7 +261,7 @@ mod tests {
             let address = IpAddr::V4([10, 0, 0, last].into());
             hosts.put(address, "x", NameSource::Mdns);
         }
-        assert_eq!(hosts.names.entries.len(), 2);
+        assert_eq!((hosts.len(), hosts.forgotten()), (2, 1));
         assert_eq!(hosts.of(IpAddr::V4([10, 0, 0, 1].into())), None);
     }
 }

@@ -4,6 +4,7 @@
 //! has passed. So what comes out does not depend on how many workers there are.
 
 use std::borrow::Cow;
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use crate::counters::Counters;
 use crate::detect::{self, Around, Detection, Finding, NameSource};
 use crate::home::HomeNetworks;
 use crate::hosts::Hosts;
+use crate::limits::Limits;
 use crate::names::Names;
 use crate::observation::{Ech, Fact, FactKind, FlowEnd, FlowRef, NameService, Observation};
 use crate::signature::Signatures;
@@ -30,6 +32,8 @@ pub struct JudgeConfig {
     pub workers: u16,
     /// Secret of the run.
     pub seed: u64,
+    /// Bounds of its tables.
+    pub limits: Limits,
 }
 
 /// Where records go.
@@ -53,10 +57,26 @@ pub struct Verdicts {
     pub findings: BTreeMap<Cow<'static, str>, u64>,
     /// Alerts opened, by class and severity.
     pub alerts: BTreeMap<(String, &'static str), u64>,
-    /// Alerts forgotten because there were too many.
-    pub alerts_forgotten: u64,
+    /// How full its tables are, in the order of [`Verdicts::TABLES`].
+    pub tables: [Table; 4],
+    /// Flows whose beginning was not kept for the detections that wait for more, as they kept too much.
+    pub passed_over: u64,
     /// Client hellos over TCP.
     pub hellos: Hellos,
+}
+
+impl Verdicts {
+    /// Names of the judge's tables: names by address, what inside hosts call themselves, server names of flows, alerts.
+    pub const TABLES: [&str; 4] = ["names", "hosts", "flow_names", "alerts"];
+}
+
+/// How full a table is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Table {
+    /// Entries in use.
+    pub entries: u64,
+    /// Entries that were given up to make room, or for which there was none.
+    pub forgotten: u64,
 }
 
 /// How much client hellos tell.
@@ -81,6 +101,9 @@ pub struct Judge {
     hosts: Hosts,
     /// Server names seen in a flow that has not ended, by flow id.
     flow_names: HashMap<u64, (String, NameSource), FixedState>,
+    most_flow_names: usize,
+    /// Names of flows for which there was no room.
+    flow_names_forgotten: u64,
     inboxes: Vec<Inbox>,
     verdicts: Verdicts,
     found: Vec<Finding>,
@@ -99,7 +122,8 @@ impl Judge {
     /// A judge that has seen nothing.
     #[must_use]
     pub fn new(config: JudgeConfig) -> Self {
-        let detections = detect::all(config.signatures);
+        let limits = config.limits;
+        let detections = detect::all(config.signatures, limits.awaited_octets);
         let findings = detections
             .iter()
             .flat_map(|detection| detection.finds())
@@ -116,9 +140,11 @@ impl Judge {
             home: config.home,
             detections,
             looking,
-            alerts: Alerts::new(MAX_ALERTS, config.seed),
-            names: Names::new(MAX_NAMES, config.seed),
-            hosts: Hosts::new(MAX_HOSTS, config.seed),
+            alerts: Alerts::new(limits.alerts, config.seed),
+            names: Names::new(limits.names, config.seed),
+            hosts: Hosts::new(limits.hosts, config.seed),
+            most_flow_names: limits.flow_names,
+            flow_names_forgotten: 0,
             flow_names: HashMap::with_hasher(FixedState::with_seed(config.seed)),
             inboxes: (0..config.workers.max(1))
                 .map(|_| Inbox::default())
@@ -173,7 +199,17 @@ impl Judge {
     #[must_use]
     pub fn verdicts(&self) -> Verdicts {
         Verdicts {
-            alerts_forgotten: self.alerts.forgotten,
+            tables: [
+                (self.names.len(), self.names.forgotten),
+                (self.hosts.len(), self.hosts.forgotten()),
+                (self.flow_names.len(), self.flow_names_forgotten),
+                (self.alerts.len(), self.alerts.forgotten),
+            ]
+            .map(|(entries, forgotten)| Table {
+                entries: entries as u64,
+                forgotten,
+            }),
+            passed_over: self.detections.iter().map(|one| one.passed_over()).sum(),
             ..self.verdicts.clone()
         }
     }
@@ -255,12 +291,16 @@ impl Judge {
             Fact::FlowEnded(_) | Fact::Unknown(_) => return,
             _ => return self.hosts.learn(observation, &self.home),
         };
-        if let Some(name) = name.filter(|name| of_flows && name.len() <= MAX_NAME)
-            && (self.flow_names.len() < MAX_FLOW_NAMES || self.flow_names.contains_key(&flow.id))
-        {
-            self.flow_names
-                .entry(flow.id)
-                .or_insert_with(|| (name.clone(), source));
+        let Some(name) = name.filter(|name| of_flows && name.len() <= MAX_NAME) else {
+            return;
+        };
+        let has_room = self.flow_names.len() < self.most_flow_names;
+        if let Entry::Vacant(place) = self.flow_names.entry(flow.id) {
+            if has_room {
+                place.insert((name.clone(), source));
+            } else {
+                self.flow_names_forgotten += 1;
+            }
         }
     }
 
@@ -294,13 +334,5 @@ impl Judge {
     }
 }
 
-/// Alerts kept at a time; each has about 2 kB.
-const MAX_ALERTS: usize = 32_768;
-/// Names kept; each has about 100 octets.
-const MAX_NAMES: usize = 262_144;
-/// Names of inside hosts: a large campus.
-const MAX_HOSTS: usize = 65_536;
 /// A host's name and a port; what is longer is kept by nobody.
 const MAX_NAME: usize = 255 + ":65535".len();
-/// Flows whose server name is kept until they end.
-const MAX_FLOW_NAMES: usize = 262_144;

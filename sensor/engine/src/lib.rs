@@ -14,6 +14,7 @@ mod flow;
 mod home;
 mod hosts;
 mod judge;
+mod limits;
 mod names;
 pub mod observation;
 mod packet;
@@ -30,11 +31,10 @@ pub use counters::Counters;
 pub use coverage::{Coverage, Encapsulation, ProtocolRow, ToolRow, coverage};
 pub use flow::Spread;
 pub use home::{Direction, HomeNetworks};
-pub use judge::{Hellos, Judge, JudgeConfig, Sink, Verdicts};
+pub use judge::{Hellos, Judge, JudgeConfig, Sink, Table, Verdicts};
+pub use limits::Limits;
 pub use packet::{LinkType, Packet};
 pub use protocol::protocols;
 pub use survey::Survey;
 pub use terrier_wire::link::Undecoded;
-pub use worker::{
-    Aside, Dealer, Dealt, END_OF_INPUT, Facts, Limits, Ticked, Wanted, Worker, WorkerConfig,
-};
+pub use worker::{Aside, Dealer, Dealt, END_OF_INPUT, Facts, Ticked, Wanted, Worker, WorkerConfig};

@@ -33,6 +33,8 @@ pub(crate) struct Names {
     most: usize,
     texts: Texts,
     hasher: FixedState,
+    /// Entries that went to make room.
+    pub(crate) forgotten: u64,
 }
 
 /// Each name once, with how many entries have it.
@@ -63,12 +65,19 @@ impl Names {
             most: most.max(1),
             texts: Texts::default(),
             hasher: FixedState::with_seed(seed),
+            forgotten: 0,
         }
+    }
+
+    /// How many entries there are.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.taken
     }
 
     /// Learns the addresses of an answer.
     pub(crate) fn learn(&mut self, asker: IpAddr, dns: &DnsTransaction) {
-        if dns.service != NameService::Dns || dns.query.is_empty() || dns.addresses.is_empty() {
+        let is_name = !dns.query.is_empty() && dns.query.len() <= MAX_NAME;
+        if dns.service != NameService::Dns || !is_name || dns.addresses.is_empty() {
             return;
         }
         let asker = place(asker);
@@ -128,6 +137,7 @@ impl Names {
             && let Some(text) = self.entries.remove(oldest)
         {
             self.texts.leave(text);
+            self.forgotten += 1;
         }
         self.order.push_back(key);
         self.texts.hold(text);
@@ -292,6 +302,9 @@ impl Slots {
     }
 }
 
+/// RFC 1035, section 2.3.4. Where octets are no text they are told as four characters each: what is longer names no host.
+const MAX_NAME: usize = 255;
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashMap;
@@ -354,7 +367,7 @@ mod tests {
         for last in 1..=9 {
             names.learn(asker, &answer("a.example", &format!("192.0.2.{last}")));
         }
-        assert_eq!(names.entries.taken, 4);
+        assert_eq!((names.len(), names.forgotten), (4, 14));
         assert_eq!(names.texts.by_text.taken, 1);
         assert_eq!(names.of(asker, "192.0.2.1".parse().unwrap()), None);
         assert_eq!(

@@ -16,6 +16,7 @@ use terrier_wire::transport::{Flags, Segment};
 use crate::conversation::{Conversation, Left, Payload};
 use crate::counters::Counters;
 use crate::flow::{Flow, FlowTable, Hasher, Phase, TcpSeen, Traits};
+use crate::limits::Limits;
 use crate::observation::{EndCause, Fact, Frames, Observation, Openings};
 use crate::packet::Packet;
 use crate::prefetch;
@@ -82,26 +83,6 @@ pub enum Ticked {
     MoreToTell,
 }
 
-/// The hard caps of the engine, for all workers together.
-#[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// Flows in the table.
-    pub flows: usize,
-    /// Octets that may be held for sessions, as [`Counters::buffered_octets`] counts them. The fixed room of a watched flow
-    /// comes on top: [`Limits::flows`] bounds it.
-    pub buffered_octets: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        // A million flows take about 150 MB; the peak of a 10 Gbit/s campus link is about that.
-        Self {
-            flows: 1 << 20,
-            buffered_octets: 128 << 20,
-        }
-    }
-}
-
 /// What a worker hands to the judge, reused from call to call.
 #[derive(Debug, Default)]
 pub struct Facts {
@@ -154,7 +135,7 @@ impl Worker {
                 Hasher::new(config.seed),
             ),
             conversations: Conversations::new(config.limits.buffered_octets / count, config.wanted),
-            fragments: Fragments::new(config.seed),
+            fragments: Fragments::new(config.limits.fragment_octets / count, config.seed),
             counters: Counters::default(),
             sessions: [0; protocol::PLACES],
             now_ns: i64::MIN,
@@ -387,7 +368,7 @@ impl Worker {
     }
 
     fn watch(&mut self, at: u32, conversation: Box<Conversation>) {
-        let place = self.conversations.insert(conversation);
+        let place = self.conversations.insert(conversation, at);
         let flow = self.table.get(at);
         flow.aside = place;
         flow.phase = Phase::Watched;
@@ -513,7 +494,7 @@ impl Worker {
             Outcome::Wanted => match self.conversations.aside(place) {
                 Some(Left::Search(bits)) => (Phase::Unknown, bits),
                 Some(Left::Rest(bits)) => (Phase::Resting, bits),
-                None => return,
+                None => return self.make_room(at, packet, facts),
             },
         };
         (flow.phase, flow.aside) = (phase, aside);
@@ -521,6 +502,51 @@ impl Worker {
             self.conversations.rest(place);
         } else {
             self.conversations.remove(place);
+        }
+    }
+
+    /// Gives up conversations of other flows than this one until what is left may be held; this one only where it alone
+    /// holds too much. What is worth least goes first: those in which one side has spoken only, then those that are silent
+    /// for the longest time.
+    fn make_room(&mut self, at: u32, packet: &Packet<'_>, facts: &mut Facts) {
+        let told = facts.observations.len();
+        while self.conversations.is_crowded() {
+            let mut least = None;
+            for (owner, half_told) in self.conversations.some(at) {
+                let worth = (!half_told, self.table.get(owner).last_ns, owner);
+                if least.is_none_or(|least| worth < least) {
+                    least = Some(worth);
+                }
+            }
+            let victim = least.map_or(at, |(_, _, owner)| owner);
+            let identity = self.table.identity(victim);
+            let flow = self.table.get(victim);
+            let place = flow.aside;
+            let last_ns = flow.last_ns;
+            (flow.phase, flow.aside) = (Phase::Decided, u32::MAX);
+            let Some(mut conversation) = self.conversations.remove(place) else {
+                return;
+            };
+            self.counters.sessions_given_up += 1;
+            let before = facts.observations.len();
+            let out = &mut facts.observations;
+            let mut emit = Emit::new(&identity, last_ns, packet.seq, None, out);
+            emit.with_fingerprints(self.config.wanted.fingerprints);
+            emit.with_openings(&self.config.wanted.openings);
+            conversation.end(&mut emit);
+            self.counters.add_tally(emit.tally());
+            count_sessions(&mut self.sessions, emit.tally());
+            if asks_for_end(&facts.observations[before..]) {
+                self.table.get(victim).mark(Traits::REMEMBERED);
+            }
+        }
+        if facts.observations.len() > told {
+            // Flows that were opened before this one have told something at its packet.
+            let first = facts.observations[..told]
+                .iter()
+                .rposition(|observation| observation.key.seq != packet.seq)
+                .map_or(0, |before| before + 1);
+            facts.observations[first..].sort_by_key(|observation| observation.key);
         }
     }
 

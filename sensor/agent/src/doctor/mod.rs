@@ -49,6 +49,7 @@ pub fn doctor(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
         signatures: Arc::new(Signatures::built_in()),
         workers: 1,
         seed,
+        limits: Limits::default(),
     });
     let config = PipelineConfig {
         workers: 1,

@@ -22,6 +22,8 @@ pub(super) struct Queue {
     work: Condvar,
     dealer: Dealer,
     workers: usize,
+    /// Blocks that may be under way.
+    most: usize,
 }
 
 #[derive(Default)]
@@ -51,13 +53,15 @@ pub(super) struct Shared {
 }
 
 impl Queue {
-    pub(super) fn new(workers: usize, dealer: Dealer) -> Self {
+    /// At most `most` blocks are under way.
+    pub(super) fn new(workers: usize, dealer: Dealer, most: usize) -> Self {
         Self {
             state: Mutex::default(),
             room: Condvar::new(),
             work: Condvar::new(),
             dealer,
             workers,
+            most,
         }
     }
 
@@ -75,7 +79,7 @@ impl Queue {
             left: AtomicUsize::new(self.workers),
         });
         let mut state = self.lock();
-        if state.blocks.len() >= UNDER_WAY {
+        if state.blocks.len() >= self.most {
             state.reader_waits = true;
             while state.reader_waits && !state.broken {
                 state = wait(&self.room, state);
@@ -156,7 +160,7 @@ impl Queue {
         if let Some(shared) = Arc::into_inner(shared) {
             state.spare.push(shared.block);
         }
-        if state.reader_waits && state.blocks.len() <= UNDER_WAY / 2 {
+        if state.reader_waits && state.blocks.len() <= self.most / 2 {
             state.reader_waits = false;
             self.room.notify_one();
         }
@@ -217,5 +221,3 @@ impl Shared {
 
 /// So many packets before its turn a packet's headers are fetched.
 const AHEAD: usize = 8;
-/// Blocks under way: four megabytes, which the cache that the cores share has room for.
-const UNDER_WAY: usize = 16;

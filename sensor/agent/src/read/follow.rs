@@ -151,7 +151,7 @@ impl Following {
         self.merge.end();
         let (judge, mut sink, progress) = self.pipeline.finish();
         let captures = self.merge.outcomes().map(capture_stats).collect();
-        let mut stats = Stats::new(progress, &judge.counters(), captures);
+        let mut stats = Stats::new(progress, &judge.counters(), &judge.verdicts(), captures);
         stats.left_out = self.sift.left_out();
         sink.stats(&stats);
         let mut report = Report::default();

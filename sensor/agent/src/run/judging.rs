@@ -24,6 +24,8 @@ pub(super) struct Line {
     sender: SyncSender<ToJudge>,
     /// Observations that the judge has not taken yet.
     waiting: Arc<AtomicUsize>,
+    /// Observations that may wait, of all workers.
+    most_waiting: usize,
     lost: Arc<AtomicU64>,
 }
 
@@ -38,12 +40,14 @@ impl Judging {
         mut judge: Judge,
         mut records: Records,
         workers: u16,
+        under_way: usize,
     ) -> std::io::Result<Self> {
         let (sender, inbox) = sync_channel(usize::from(workers.max(1)) * MESSAGES);
         let waiting = Arc::new(AtomicUsize::new(0));
         let line = Line {
             sender,
             waiting: Arc::clone(&waiting),
+            most_waiting: under_way * WAITING,
             lost: Arc::default(),
         };
         let thread = std::thread::Builder::new()
@@ -101,7 +105,7 @@ impl Line {
     /// more is lost, and counted.
     pub(super) fn hand_in(&self, facts: &mut Facts) {
         let count = facts.observations.len();
-        if self.waiting.load(Ordering::Relaxed) < MOST_WAITING {
+        if self.waiting.load(Ordering::Relaxed) < self.most_waiting {
             self.waiting.fetch_add(count, Ordering::Relaxed);
             let worker = facts.worker;
             match self.sender.try_send(ToJudge::Facts(std::mem::take(facts))) {
@@ -117,7 +121,7 @@ impl Line {
                 }
             }
         }
-        if count > MOST_KEPT {
+        if count > self.most_waiting / KEPT_OF_WAITING {
             self.lost.fetch_add(count as u64, Ordering::Relaxed);
             facts.observations.clear();
         }
@@ -134,7 +138,7 @@ impl Line {
 
 /// Messages under way for each worker.
 const MESSAGES: usize = 64;
-/// Observations under way of all workers: some hundred octets each.
-const MOST_WAITING: usize = 1 << 16;
-/// Observations that a worker keeps while the judge takes none.
-const MOST_KEPT: usize = 1 << 14;
+/// Observations that may wait in the place of each block that may be under way: some hundred octets each.
+const WAITING: usize = 4096;
+/// The part of those that a worker keeps while the judge takes none.
+const KEPT_OF_WAITING: usize = 4;

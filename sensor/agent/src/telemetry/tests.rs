@@ -26,6 +26,7 @@ fn engine(signatures: Signatures) -> (Judge, Telemetry) {
         signatures: Arc::clone(&signatures),
         workers: 1,
         seed: 1,
+        limits: Limits::default(),
     });
     let telemetry = Telemetry::new(&judge.verdicts(), &signatures, &Limits::default(), "json");
     (judge, telemetry)
@@ -179,7 +180,15 @@ fn what_may_be_found_stands_at_zero_from_the_start() {
         r#"terrier_capture_dropped_packets_total{interface="eth0",stage="kernel"} 0"#,
         r#"terrier_decode_errors_total{layer="ip",reason="ip_header"} 0"#,
         r#"terrier_flows_active{transport="udp"} 0"#,
-        r#"terrier_table_capacity_entries{table="flows"} 1048576"#,
+        &format!(
+            r#"terrier_table_capacity_entries{{table="flows"}} {}"#,
+            Limits::default().flows
+        ),
+        r#"terrier_table_capacity_entries{table="names"} 262144"#,
+        r#"terrier_table_entries{table="alerts"} 0"#,
+        r#"terrier_table_forgotten_entries_total{table="hosts"} 0"#,
+        r#"terrier_table_forgotten_entries_total{table="awaited"} 0"#,
+        "terrier_sessions_given_up_total 0",
         r#"terrier_output_errors_total{output="json"} 0"#,
     ] {
         assert!(text.lines().any(|other| other == line), "{line} in\n{text}");

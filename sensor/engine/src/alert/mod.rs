@@ -66,6 +66,11 @@ impl Alerts {
         }
     }
 
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.open.len()
+    }
+
     /// Takes a finding. Answers the alert when a line is due, and whether it has just opened.
     pub(crate) fn take(
         &mut self,

@@ -3,6 +3,7 @@
 //! A detection reads facts and signatures only, so it is tested without a packet. One file each; its page says what it
 //! sees, why it matters, what also looks like this.
 
+mod awaited;
 mod dns_tunnel;
 mod encrypted_dns;
 mod kind;
@@ -27,17 +28,18 @@ use crate::observation::{FactKinds, Observation, Oriented, Side};
 use crate::signature::Signatures;
 pub use severity::{Confidence, Grade, Severity};
 
-/// Every detection, in the order the documentation lists them.
-pub(crate) fn all(signatures: Arc<Signatures>) -> Vec<Box<dyn Detection>> {
+/// Every detection, in the order the documentation lists them. Those that wait for how a flow goes on may keep `most_octets`.
+pub(crate) fn all(signatures: Arc<Signatures>, most_octets: usize) -> Vec<Box<dyn Detection>> {
+    let each = most_octets / 2;
     vec![
         Box::new(tool::Tools::new(Arc::clone(&signatures))),
         Box::new(vnc::Vnc),
-        Box::new(rdp::Rdp::default()),
+        Box::new(rdp::Rdp::new(each)),
         Box::new(tor::Tor),
         Box::new(encrypted_dns::EncryptedDns::new()),
         Box::new(dns_tunnel::DnsTunnels::default()),
         Box::new(ssh::Ssh),
-        Box::new(proxy::Proxy::new(signatures)),
+        Box::new(proxy::Proxy::new(signatures, each)),
     ]
 }
 
@@ -51,6 +53,11 @@ pub(crate) trait Detection: Send {
 
     /// Looks at a fact, in the order of facts.
     fn observe(&mut self, fact: &Observation, around: &Around<'_>, found: &mut Vec<Finding>);
+
+    /// Flows of which it forgot how they began, as it kept too many.
+    fn passed_over(&self) -> u64 {
+        0
+    }
 }
 
 /// What may be found: a row of the documentation.

@@ -12,9 +12,9 @@
 //!
 //! **References.** RFC 1928, RFC 9110 section 9.3.6, RFC 9112 section 3.2.2.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::awaited::Awaited;
 use super::kind::{Kind, Told, kind};
 use super::{Around, Detection, Finding, Listed, Reason, Roles, Severity, Subject};
 use crate::home::Direction;
@@ -25,7 +25,7 @@ use crate::signature::{self, Signatures};
 pub(super) struct Proxy {
     signatures: Arc<Signatures>,
     /// Granted CONNECTs whose inside is still to be seen, by flow id.
-    connected: HashMap<u64, Http>,
+    connected: Awaited<Http>,
 }
 
 const SOCKS: Kind = kind(
@@ -76,10 +76,10 @@ const HTTP: Kind = kind(
 const ALL: [&Kind; 4] = [&SOCKS, &SOCKS_REVERSE, &CONNECT, &HTTP];
 
 impl Proxy {
-    pub(super) fn new(signatures: Arc<Signatures>) -> Self {
+    pub(super) fn new(signatures: Arc<Signatures>, most_octets: usize) -> Self {
         Self {
             signatures,
-            connected: HashMap::new(),
+            connected: Awaited::new(most_octets),
         }
     }
 
@@ -95,8 +95,9 @@ impl Proxy {
             return None;
         }
         let odd = odd_destination(&http.uri);
-        if odd.is_none() && self.connected.len() < MAX_CONNECTED {
-            self.connected.insert(fact.flow.id, http.clone());
+        if odd.is_none() {
+            self.connected
+                .insert(fact.flow.id, http.clone(), taken(http));
         }
         let kind = if odd.is_some() {
             &ODD_CONNECT
@@ -125,12 +126,12 @@ impl Proxy {
         let protocol = match &fact.fact {
             Fact::Unknown(_) => "unknown",
             Fact::FlowEnded(_) => {
-                self.connected.remove(&fact.flow.id);
+                self.connected.remove(fact.flow.id);
                 return None;
             }
             other => other.protocol()?,
         };
-        let http = self.connected.remove(&fact.flow.id)?;
+        let http = self.connected.remove(fact.flow.id)?;
         // Behind the hello its server's part comes: it is all TLS.
         if matches!(protocol, "tls" | "tls_server") {
             return None;
@@ -149,6 +150,10 @@ impl Detection for Proxy {
         ALL.iter().map(|kind| kind.listed()).collect()
     }
 
+    fn passed_over(&self) -> u64 {
+        self.connected.passed_over
+    }
+
     fn looks_at(&self) -> FactKinds {
         // Anything may be inside of what a proxy has connected.
         FactKinds::ALL
@@ -164,6 +169,13 @@ impl Detection for Proxy {
             _ => {}
         }
     }
+}
+
+/// Octets of its texts.
+fn taken(http: &Http) -> usize {
+    let texts = [&http.host, &http.user_agent, &http.upgrade];
+    let texts = texts.into_iter().flatten().map(String::len).sum::<usize>();
+    texts + http.method.len() + http.uri.len()
 }
 
 /// What is unusual about a destination `host:port`: a port for remote control, or none that a browser asks for.
@@ -298,8 +310,6 @@ const REVERSE_GUIDANCE: [&str; 2] = [
     "Somebody at the other end reaches your network through this host: block the connection, then look where it led.",
     "Collect which program dialled, its command line and who started it.",
 ];
-/// Tunnels whose inside is awaited; beyond this one is told by its destination alone.
-const MAX_CONNECTED: usize = 65_536;
 
 #[cfg(test)]
 mod tests {
@@ -327,7 +337,7 @@ mod tests {
             oriented: Oriented::Syn,
         };
         let home = HomeNetworks::default();
-        let mut proxy = Proxy::new(Arc::new(Signatures::built_in()));
+        let mut proxy = Proxy::new(Arc::new(Signatures::built_in()), 1 << 20);
         let mut found = Vec::new();
         for fact in facts {
             let observation = Observation {

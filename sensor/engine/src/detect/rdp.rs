@@ -11,18 +11,16 @@
 //!
 //! **References.** MS-RDPBCGR 2.2.1.1, 2.2.1.2; MS-RDPEUDP 3.1.5.1.
 
-use std::collections::HashMap;
-
+use super::awaited::Awaited;
 use super::kind::{Kind, Told, kind};
 use super::{Around, Detection, Finding, Listed, Reason, Roles, Severity, Subject};
 use crate::home::Direction;
 use crate::observation::{self, AuthResult, Fact, FactKind, FactKinds, Observation, Side};
 
 /// The detections of class `rdp`.
-#[derive(Default)]
 pub(super) struct Rdp {
     /// Flows with a Connection Confirm whose session may still begin, by flow id.
-    confirmed: HashMap<u64, observation::Rdp>,
+    confirmed: Awaited<observation::Rdp>,
 }
 
 const SESSION: Kind = kind("rdp.session", "RDP session", Severity::Info, 3, 2);
@@ -79,9 +77,21 @@ const ALL: [&Kind; 7] = [
     &SESSION, &EXPOSED, &NO_NLA, &ODD_PORT, &OUTBOUND, &ATTEMPT, &UDP,
 ];
 
+impl Rdp {
+    pub(super) fn new(most_octets: usize) -> Self {
+        Self {
+            confirmed: Awaited::new(most_octets),
+        }
+    }
+}
+
 impl Detection for Rdp {
     fn finds(&self) -> Vec<Listed> {
         ALL.iter().map(|kind| kind.listed()).collect()
+    }
+
+    fn passed_over(&self) -> u64 {
+        self.confirmed.passed_over
     }
 
     fn looks_at(&self) -> FactKinds {
@@ -103,19 +113,17 @@ impl Detection for Rdp {
                         .into_iter()
                         .map(|kind| finding(kind, fact, rdp, &roles)),
                 );
-                if self.confirmed.len() < MAX_CONFIRMED {
-                    self.confirmed.insert(fact.flow.id, rdp.clone());
-                }
+                self.confirmed.insert(fact.flow.id, rdp.clone(), taken(rdp));
             }
             Fact::RdpWentOn => {
                 // A capture that begins behind the Confirm shows a session all the same.
                 let unseen = unseen();
-                let rdp = self.confirmed.get(&fact.flow.id).unwrap_or(&unseen);
+                let rdp = self.confirmed.get(fact.flow.id).unwrap_or(&unseen);
                 let roles = Roles::new(&fact.flow, rdp.client, around.home);
                 found.push(finding(&SESSION, fact, rdp, &roles));
             }
             Fact::RdpLogin(AuthResult::Accepted) => {
-                if let Some(rdp) = self.confirmed.get(&fact.flow.id) {
+                if let Some(rdp) = self.confirmed.get(fact.flow.id) {
                     let roles = Roles::new(&fact.flow, rdp.client, around.home);
                     found.push(finding(&LOGGED_IN, fact, rdp, &roles));
                 }
@@ -129,11 +137,18 @@ impl Detection for Rdp {
                 }
             }
             Fact::FlowEnded(_) if !self.confirmed.is_empty() => {
-                self.confirmed.remove(&fact.flow.id);
+                self.confirmed.remove(fact.flow.id);
             }
             _ => {}
         }
     }
+}
+
+/// Octets of its texts and of its list.
+fn taken(rdp: &observation::Rdp) -> usize {
+    let texts = [&rdp.cookie, &rdp.routing_token, &rdp.selected];
+    let texts = texts.into_iter().flatten().map(String::len).sum::<usize>();
+    texts + size_of_val(rdp.requested.as_slice())
 }
 
 /// A negotiation that was not seen.
@@ -314,5 +329,3 @@ fn guidance(kind: &Kind) -> &'static [&'static str] {
 }
 
 const PORT: u16 = 3389;
-/// Flows whose negotiation is remembered; beyond this a session is told without it.
-const MAX_CONFIRMED: usize = 65_536;

@@ -176,6 +176,25 @@ impl Flow {
         !self.has(Traits::CARRIES) && self.packets.contains(&0)
     }
 
+    fn worth(&self, now_ns: i64) -> Worth {
+        let one_sided = self.packets.contains(&0);
+        match self.phase {
+            _ if self.seen.closed() => Worth::Over,
+            Phase::New | Phase::Unknown if one_sided || self.is_half_open() => Worth::HalfOpen,
+            _ if now_ns.saturating_sub(self.last_ns) > IDLE_S * NS_PER_S => Worth::Idle,
+            Phase::Decided => Worth::Decided,
+            Phase::Watched if !one_sided => Worth::Session,
+            Phase::New | Phase::Unknown | Phase::Resting | Phase::Watched => Worth::Open,
+        }
+    }
+
+    /// Whether TCP has not got through its handshake, or nothing was said after it.
+    fn is_half_open(&self) -> bool {
+        self.key.transport() == Transport::Tcp
+            && self.phase == Phase::New
+            && self.packets.iter().sum::<u32>() < 3
+    }
+
     /// How long it may be silent, in nanoseconds.
     fn patience_ns(&self) -> i64 {
         let seconds = match self.key.transport() {
@@ -183,9 +202,7 @@ impl Flow {
             _ if self.has(Traits::SHORT) => SHORT_S,
             Transport::Udp | Transport::Icmp | Transport::Icmp6 | Transport::Other(_) => UDP_S,
             Transport::Tcp if self.seen.closed() => CLOSED_S,
-            Transport::Tcp if self.phase == Phase::New && self.packets.iter().sum::<u32>() < 3 => {
-                HALF_OPEN_S
-            }
+            Transport::Tcp if self.is_half_open() => HALF_OPEN_S,
             Transport::Tcp => ESTABLISHED_S,
         };
         seconds * NS_PER_S
@@ -212,6 +229,25 @@ pub(crate) struct FlowTable {
     wheel: Wheel,
     tags: TagList,
     most: usize,
+    /// Where the next look for what is worth least begins.
+    next: u32,
+}
+
+/// What a flow is worth to a table that is full: the least goes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Worth {
+    /// It was closed: what still comes are retransmissions.
+    Over,
+    /// One side only has spoken, or nothing was said yet: a scan, a flood, a question that nobody answers.
+    HalfOpen,
+    /// It has been silent for long.
+    Idle,
+    /// Its packets are only counted.
+    Decided,
+    /// Something may still be found in it.
+    Open,
+    /// A session goes on between both sides.
+    Session,
 }
 
 /// The entries, in blocks: so nothing is moved when there are more, and what is not needed is not touched.
@@ -233,6 +269,12 @@ impl Slab {
         &mut self.blocks[at as usize / BLOCK][at as usize % BLOCK]
     }
 
+    /// How many entries there are, the free ones too.
+    fn len(&self) -> usize {
+        let last = self.blocks.last().map_or(0, Vec::len);
+        self.blocks.len().saturating_sub(1) * BLOCK + last
+    }
+
     fn add(&mut self, flow: Flow) -> u32 {
         if let Some(at) = self.free.pop() {
             *self.get_mut(at) = flow;
@@ -241,10 +283,9 @@ impl Slab {
         if self.blocks.last().is_none_or(|last| last.len() == BLOCK) {
             self.blocks.push(Vec::with_capacity(BLOCK));
         }
-        let before = (self.blocks.len() - 1) * BLOCK;
         let last = self.blocks.last_mut().expect("one was added");
         last.push(flow);
-        (before + last.len() - 1) as u32
+        (self.len() - 1) as u32
     }
 }
 
@@ -257,13 +298,15 @@ impl Linked for Slab {
 impl FlowTable {
     /// At most `most` flows at a time, found by the hashes of `hasher`.
     pub(crate) fn new(most: usize, hasher: Hasher) -> Self {
+        let most = most.clamp(1, u32::MAX as usize - 1);
         Self {
             hasher,
             index: Index::new(),
             slab: Slab::default(),
             wheel: Wheel::new(),
-            tags: TagList::new(hasher.seed()),
-            most: most.clamp(1, u32::MAX as usize - 1),
+            tags: TagList::new(most / FLOWS_A_TAG, hasher.seed()),
+            most,
+            next: 0,
         }
     }
 
@@ -400,19 +443,22 @@ impl FlowTable {
         None
     }
 
-    /// The flow that is worth least: the one whose silence ends it first, by what the timers know.
+    /// A flow that is worth least, for a table that is full: of some that lie side by side the one of the lowest worth, among
+    /// equals the one that has been silent for the longest time. Other ones are looked at by each call, all in turn; so what
+    /// was opened last is met last, and to find one costs the same with any number of flows.
     pub(crate) fn least_worth(&mut self, now_ns: i64) -> Option<u32> {
-        for _ in 0..SECOND_CHANCES {
-            let at = self.wheel.nearest(&mut self.slab)?;
+        let len = self.slab.len() as u32;
+        let mut least: Option<(Worth, i64, u32)> = None;
+        for _ in 0..LOOKED_AT.min(len) {
+            let at = if self.next < len { self.next } else { 0 };
+            self.next = at + 1;
             let flow = self.slab.get(at);
-            // One that was heard since it was armed gets a second chance.
-            let deadline_ns = flow.last_ns.saturating_add(flow.patience_ns());
-            if deadline_ns <= now_ns.saturating_add(EVICT_WITHIN_S * NS_PER_S) {
-                return Some(at);
+            let worth = (flow.worth(now_ns), flow.last_ns, at);
+            if flow.has(Traits::LISTED) && least.is_none_or(|least| worth < least) {
+                least = Some(worth);
             }
-            self.wheel.arm(&mut self.slab, at, deadline_ns);
         }
-        self.wheel.nearest(&mut self.slab)
+        least.map(|(_, _, at)| at)
     }
 
     /// All flows with their places, in no particular order.
@@ -451,10 +497,13 @@ const ESTABLISHED_S: i64 = 3600;
 const FIRST_LOOK_S: i64 = 6;
 /// How often a flow is looked at, so that one that has closed meanwhile leaves soon.
 const LOOK_AGAIN_S: i64 = 60;
-/// How many flows are looked at for one eviction.
-const SECOND_CHANCES: usize = 16;
-/// A flow that would leave within this time is worth least.
-const EVICT_WITHIN_S: i64 = 60;
+/// How many flows are looked at for one that leaves: where one in four is part of a flood, all but one in a hundred times one
+/// of these is.
+const LOOKED_AT: u32 = 16;
+/// A flow that has been silent for so long is idle.
+const IDLE_S: i64 = 60;
+/// Combinations of VLAN ids and virtual network are shared by so many flows at least, all in all: a sender may choose them.
+const FLOWS_A_TAG: usize = 8;
 
 #[cfg(test)]
 mod tests {
@@ -533,15 +582,79 @@ mod tests {
         }
     }
 
+    /// Makes the flow of a port what it is to be, at 100 s.
+    fn set(table: &mut FlowTable, port: u16, set: impl FnOnce(&mut Flow)) {
+        let hash = table.hash(&key(port));
+        let at = table.find(hash, &key(port)).unwrap();
+        set(table.get(at));
+    }
+
+    /// The ports of the flows in the order in which they make room, as of 101 s.
+    fn leave_in_turn(table: &mut FlowTable) -> Vec<u16> {
+        std::iter::from_fn(|| {
+            let at = table.least_worth(101 * NS_PER_S)?;
+            // They were opened in the order of their ports, from 1.
+            let port = table.get(at).opened as u16 - 1;
+            table.remove(at);
+            Some(port)
+        })
+        .collect()
+    }
+
     #[test]
-    fn evicts_half_open_flows_first() {
-        let (mut table, hasher) = table_of(4, 4);
+    fn closed_half_open_idle_and_decided_flows_make_room_in_this_order() {
+        let (mut table, _) = table_of(8, 8);
         assert!(table.is_full());
-        for port in [0, 1, 3] {
-            let at = table.find(hasher.hash(&key(port)), &key(port)).unwrap();
-            table.get(at).phase = Phase::Watched;
+        let talks = |phase, last_s: i64| {
+            move |flow: &mut Flow| {
+                (flow.phase, flow.packets) = (phase, [5, 5]);
+                flow.last_ns = last_s * NS_PER_S;
+            }
+        };
+        set(&mut table, 0, talks(Phase::Watched, 100));
+        set(&mut table, 1, talks(Phase::Unknown, 100));
+        set(&mut table, 2, talks(Phase::Decided, 100));
+        set(&mut table, 3, talks(Phase::Watched, 40));
+        set(&mut table, 4, |flow| {
+            (flow.phase, flow.packets) = (Phase::Unknown, [3, 0]);
+        });
+        set(&mut table, 5, |flow| {
+            flow.packets = [1, 1];
+            flow.last_ns -= 1;
+        });
+        set(&mut table, 6, |flow| flow.packets = [3, 2]);
+        set(&mut table, 7, |flow| {
+            (flow.phase, flow.packets) = (Phase::Decided, [5, 5]);
+            flow.seen.set(TcpSeen::RST);
+        });
+        assert_eq!(leave_in_turn(&mut table), [7, 5, 4, 3, 2, 1, 6, 0]);
+    }
+
+    #[test]
+    fn a_flood_of_half_open_flows_leaves_the_others_alone() {
+        let (mut table, hasher) = table_of(400, 400);
+        // One in four is no part of it, at the places where the flood comes by.
+        for port in (0..400).step_by(4) {
+            set(&mut table, port, |flow| {
+                (flow.phase, flow.packets) = (Phase::Watched, [3, 2]);
+            });
         }
-        let at = table.least_worth(101 * NS_PER_S).unwrap();
-        assert_eq!(table.get(at).opened, 3);
+        for port in 400..20_000 {
+            let at = table.least_worth(101 * NS_PER_S).unwrap();
+            assert_eq!(table.get(at).phase, Phase::New);
+            table.remove(at);
+            let opener = Opener {
+                at_ns: 101 * NS_PER_S + i64::from(port),
+                ..opener(u64::from(port) + 1, 0)
+            };
+            table.open(hasher.hash(&key(port)), key(port), opener);
+        }
+        let sessions = table
+            .iter()
+            .filter(|(_, flow)| flow.phase == Phase::Watched);
+        assert_eq!(sessions.count(), 100);
+        // What is left of the flood is its end: nobody leaves right after he came.
+        let oldest = table.iter().filter(|(_, flow)| flow.phase == Phase::New);
+        assert!(oldest.map(|(_, flow)| flow.opened).min() > Some(19_000));
     }
 }

@@ -20,15 +20,18 @@ pub(crate) struct TagList {
     places: Vec<(Tags, u32)>,
     by_tags: HashMap<Tags, u32, FixedState>,
     free: Vec<u32>,
+    most: usize,
 }
 
 impl TagList {
     /// Flows without any tag have this place.
     pub(crate) const NONE: u32 = 0;
 
-    /// The seed keeps senders from choosing tags that clash.
-    pub(crate) fn new(seed: u64) -> Self {
+    /// At most `most` combinations at a time, and some in any case: flows with other ones are told without. The seed keeps
+    /// senders from choosing tags that clash.
+    pub(crate) fn new(most: usize, seed: u64) -> Self {
         Self {
+            most: most.max(LEAST),
             by_tags: HashMap::with_hasher(FixedState::with_seed(seed)),
             ..Self::default()
         }
@@ -37,6 +40,9 @@ impl TagList {
     /// The place of a flow's tags; [`TagList::leave`] gives it back.
     pub(crate) fn enter(&mut self, tags: Tags) -> u32 {
         if tags == Tags::default() {
+            return Self::NONE;
+        }
+        if self.by_tags.len() >= self.most && !self.by_tags.contains_key(&tags) {
             return Self::NONE;
         }
         let place = *self.by_tags.entry(tags).or_insert_with(|| {
@@ -73,6 +79,9 @@ impl TagList {
     }
 }
 
+/// As many as the VLANs of a large switch.
+const LEAST: usize = 512;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,7 +94,7 @@ mod tests {
 
     #[test]
     fn keeps_a_combination_as_long_as_a_flow_uses_it() {
-        let mut list = TagList::new(1);
+        let mut list = TagList::new(LEAST, 1);
         assert_eq!(list.enter(Tags::default()), TagList::NONE);
         let (one, two) = (list.enter(tags(7)), list.enter(tags(8)));
         assert_eq!(list.enter(tags(7)), one);
@@ -95,5 +104,17 @@ mod tests {
         assert_eq!(list.enter(tags(9)), one, "its place is used again");
         assert_eq!((list.at(one), list.at(two)), (tags(9), tags(8)));
         assert_eq!(list.at(TagList::NONE), Tags::default());
+    }
+
+    #[test]
+    fn tags_that_a_sender_makes_up_are_bounded() {
+        let mut list = TagList::new(0, 1);
+        for id in 1..=4000 {
+            list.enter(tags(id));
+        }
+        assert_eq!(list.places.len(), LEAST);
+        let place = list.enter(tags(7));
+        assert_eq!(list.at(place), tags(7));
+        assert_eq!(list.enter(tags(4001)), TagList::NONE);
     }
 }

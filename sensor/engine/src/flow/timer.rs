@@ -1,9 +1,7 @@
 //! A timer wheel in packet time: one slot a second, intrusive lists through the entries of a slab.
 //!
 //! Nothing is touched when a packet comes. An entry is armed for the earliest second at which it could expire; when that
-//! second comes its owner looks at what really happened since, and arms it again or lets it go. The entries nearest to
-//! their deadline are also the first to leave a full table: half-open ones have the shortest deadlines, then come the
-//! idle ones.
+//! second comes its owner looks at what really happened since, and arms it again or lets it go.
 
 /// The links of one entry: ten octets, for they lie in each of a million flows.
 #[derive(Debug, Clone, Copy)]
@@ -35,9 +33,6 @@ pub(crate) trait Linked {
 pub(crate) struct Wheel {
     /// First entry of each slot.
     heads: Vec<u32>,
-    /// A bit for each slot that has an entry: whoever looks for the nearest one passes over 64 empty slots at a time. In a
-    /// storm that fills the table with long-lived flows each new one looks far.
-    occupied: Vec<u64>,
     /// The second up to which all slots were emptied; `None` before the first packet.
     now_s: Option<i64>,
 }
@@ -49,7 +44,6 @@ impl Wheel {
     pub(crate) fn new() -> Self {
         Self {
             heads: vec![NONE; Self::HORIZON_S as usize],
-            occupied: vec![0; Self::HORIZON_S as usize / 64],
             now_s: None,
         }
     }
@@ -77,7 +71,6 @@ impl Wheel {
             entries.link(head).previous = index;
         }
         self.heads[slot as usize] = index;
-        self.occupied[slot as usize / 64] |= 1 << (slot % 64);
     }
 
     /// Takes an entry out; one that is not armed is left alone.
@@ -92,9 +85,6 @@ impl Wheel {
         }
         if previous == NONE {
             self.heads[slot as usize] = next;
-            if next == NONE {
-                self.occupied[slot as usize / 64] &= !(1 << (slot % 64));
-            }
         } else {
             entries.link(previous).next = next;
         }
@@ -125,31 +115,6 @@ impl Wheel {
             self.now_s = Some(at_s);
         }
         None
-    }
-
-    /// The armed entry with the nearest deadline, taken out: the one to evict.
-    pub(crate) fn nearest(&mut self, entries: &mut impl Linked) -> Option<u32> {
-        let now_s = self.now_s?;
-        let slot = self.occupied_from(Self::slot(now_s.saturating_add(1)))?;
-        let index = self.heads[slot as usize];
-        self.disarm(entries, index);
-        Some(index)
-    }
-
-    /// The first slot with an entry, from this one on once around.
-    fn occupied_from(&self, slot: u16) -> Option<u16> {
-        let words = self.occupied.len();
-        let (first, later) = (slot as usize / 64, u64::MAX << (slot % 64));
-        // The first word is looked at twice: its later slots come first, its earlier ones last.
-        (0..=words).find_map(|step| {
-            let at = (first + step) % words;
-            let word = match step {
-                0 => self.occupied[at] & later,
-                _ if step == words => self.occupied[at] & !later,
-                _ => self.occupied[at],
-            };
-            (word != 0).then(|| at as u16 * 64 + word.trailing_zeros() as u16)
-        })
     }
 
     fn slot(at_s: i64) -> u16 {
@@ -232,23 +197,6 @@ mod tests {
                 naive.retain(|(at, _)| *at > now);
                 prop_assert_eq!(drain(&mut wheel, &mut links, now), want);
             }
-        }
-
-        #[test]
-        fn the_nearest_deadline_leaves_first(deadlines in prop::collection::vec(1i64..3000, 1..40)) {
-            let mut links = Links(vec![Link::default(); deadlines.len()]);
-            let mut wheel = Wheel::new();
-            wheel.now_s = Some(0);
-            for (index, &deadline) in (0u32..).zip(&deadlines) {
-                wheel.arm(&mut links, index, deadline * NS_PER_S);
-            }
-            let mut left: Vec<i64> = Vec::new();
-            while let Some(index) = wheel.nearest(&mut links) {
-                left.push(deadlines[index as usize]);
-            }
-            let mut want = deadlines;
-            want.sort_unstable();
-            prop_assert_eq!(left, want);
         }
     }
 }

@@ -131,6 +131,13 @@ impl Exchange {
             .map_or(0, |(_, session)| session.held())
     }
 
+    /// About so many octets of memory are taken by it, beyond its own room.
+    pub(crate) fn memory(&self) -> usize {
+        self.running
+            .as_ref()
+            .map_or(0, |(_, session)| session.held() + size_of_val(&**session))
+    }
+
     /// How long its flow may be silent.
     pub(crate) fn patience(&self) -> Patience {
         self.running

@@ -97,6 +97,16 @@ impl Talk {
         session + self.held.iter().map(Held::len).sum::<usize>()
     }
 
+    /// About so many octets of memory are taken by it, beyond its own room.
+    pub(crate) fn memory(&self) -> usize {
+        let session = match &self.state {
+            State::Running { session, .. } => session.held() + size_of_val(&**session),
+            State::Searching { .. } => 0,
+        };
+        let held = |held: &Held| held.octets.capacity();
+        session + self.held.iter().map(held).sum::<usize>()
+    }
+
     /// The streams ended: the session says what is pending.
     pub(crate) fn end(&mut self, emit: &mut Emit<'_>) {
         match &mut self.state {
@@ -402,6 +412,10 @@ impl Held {
 
     fn clear(&mut self) {
         self.octets.clear();
+        // A long message is rare: its room is given back.
+        if self.octets.capacity() > MAX_PROBED {
+            self.octets = Vec::new();
+        }
         self.consumed = 0;
     }
 }

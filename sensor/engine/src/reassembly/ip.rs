@@ -17,7 +17,9 @@ pub(crate) struct Fragments {
     ages: VecDeque<(PacketKey, i64, u64)>,
     /// Packets begun so far.
     begun: u64,
+    /// What all that is open takes.
     octets: usize,
+    most_octets: usize,
     /// The packets that were put together last.
     done: VecDeque<Done>,
     /// Fragments that came twice.
@@ -92,13 +94,14 @@ pub(crate) struct Whole {
 }
 
 impl Fragments {
-    /// `seed` is the secret of the process: senders choose addresses and identification.
-    pub(crate) fn new(seed: u64) -> Self {
+    /// What is open may take `most_octets` together. `seed` is the secret of the process: senders choose addresses and identification.
+    pub(crate) fn new(most_octets: usize, seed: u64) -> Self {
         Self {
             open: HashMap::with_hasher(FixedState::with_seed(seed)),
             ages: VecDeque::new(),
             begun: 0,
             octets: 0,
+            most_octets,
             done: VecDeque::new(),
             duplicates: 0,
             given_up: 0,
@@ -149,7 +152,7 @@ impl Fragments {
         open.on_wire += on_wire;
         open.packets = open.packets.saturating_add(packets);
         open.prints.push(print);
-        self.octets += kept;
+        self.octets += kept + FRAGMENT;
         self.conflicts += u64::from(conflict);
         if open.prints.len() > MAX_FRAGMENTS || open.contradicts_itself() {
             self.drop_packet(key);
@@ -190,7 +193,8 @@ impl Fragments {
 
     fn drop_packet(&mut self, key: PacketKey) -> Option<Open> {
         let open = self.open.remove(&key)?;
-        self.octets -= open.pieces.values().map(Vec::len).sum::<usize>();
+        let kept = open.pieces.values().map(Vec::len).sum::<usize>();
+        self.octets -= kept + open.prints.len() * FRAGMENT;
         Some(open)
     }
 
@@ -203,7 +207,7 @@ impl Fragments {
             });
         }
         while let Some(&(key, since_ns, serial)) = self.ages.front() {
-            let crowded = self.open.len() >= MAX_PACKETS || self.octets >= MAX_OCTETS;
+            let crowded = self.open.len() >= MAX_PACKETS || self.octets >= self.most_octets;
             if !crowded && at_ns.saturating_sub(since_ns) <= PATIENCE_NS {
                 break;
             }
@@ -276,7 +280,8 @@ const MAX_DONE: usize = 64;
 /// As for whole packets.
 const COPY_NS: i64 = 100_000_000;
 const MAX_PACKETS: usize = 1024;
-const MAX_OCTETS: usize = 8 << 20;
+/// What a fragment takes besides its octets: its print, and its place among the pieces.
+const FRAGMENT: usize = 128;
 /// Those that are open and, between two clearings, those that are done.
 const MAX_AGES: usize = 4 * MAX_PACKETS;
 /// RFC 8200 gives 60 seconds; the receiver of a datagram of ours (DNS) has long asked again after half of that.
@@ -287,6 +292,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    const MAX_OCTETS: usize = 8 << 20;
 
     fn ip(payload: &[u8]) -> Ip<'_> {
         Ip {
@@ -306,7 +313,7 @@ mod tests {
 
     #[test]
     fn a_flood_of_whole_packets_leaves_nothing_behind() {
-        let mut fragments = Fragments::new(1);
+        let mut fragments = Fragments::new(MAX_OCTETS, 1);
         // One that is never whole stands before them.
         fragments.add(&ip(b"eight..."), piece(0, 0, true), 0, ONE);
         for id in 1..=20_000 {
@@ -318,12 +325,12 @@ mod tests {
             );
             assert!(fragments.ages.len() <= MAX_AGES + 1 && fragments.open.len() == 1);
         }
-        assert_eq!((fragments.octets, fragments.given_up), (8, 0));
+        assert_eq!((fragments.octets, fragments.given_up), (8 + FRAGMENT, 0));
     }
 
     #[test]
     fn octets_behind_the_end_are_no_part_of_a_packet() {
-        let mut fragments = Fragments::new(1);
+        let mut fragments = Fragments::new(MAX_OCTETS, 1);
         fragments.add(&ip(b"far off."), piece(7, 800, true), 0, ONE);
         // As many octets as the end asks for, but not those before it.
         assert_eq!(
@@ -339,7 +346,7 @@ mod tests {
 
     #[test]
     fn puts_fragments_together_in_reverse() {
-        let mut fragments = Fragments::new(1);
+        let mut fragments = Fragments::new(MAX_OCTETS, 1);
         assert_eq!(
             fragments.add(&ip(b"tail"), piece(7, 16, false), 0, ONE),
             None
@@ -358,7 +365,7 @@ mod tests {
 
     #[test]
     fn the_first_octets_win_where_fragments_overlap() {
-        let mut fragments = Fragments::new(1);
+        let mut fragments = Fragments::new(MAX_OCTETS, 1);
         fragments.add(&ip(b"AAAAAAAA"), piece(1, 0, true), 0, ONE);
         fragments.add(&ip(b"BBBBBBBBCCCCCCCC"), piece(1, 0, true), 0, ONE);
         let whole = fragments
@@ -370,7 +377,7 @@ mod tests {
 
     #[test]
     fn counts_a_fragment_that_comes_twice_once() {
-        let mut fragments = Fragments::new(1);
+        let mut fragments = Fragments::new(MAX_OCTETS, 1);
         let head = (ip(b"the head"), piece(7, 0, true));
         let tail = (ip(b"tail"), piece(7, 8, false));
         assert_eq!(fragments.add(&head.0, head.1, 0, ONE), None);
@@ -382,7 +389,7 @@ mod tests {
         // Another packet may use the identification again, and a copy does not come that late.
         assert_eq!(fragments.add(&ip(b"TAIL"), tail.1, 0, ONE), None);
         assert_eq!((fragments.duplicates, fragments.open.len()), (2, 1));
-        let mut fragments = Fragments::new(1);
+        let mut fragments = Fragments::new(MAX_OCTETS, 1);
         fragments.add(&head.0, head.1, 0, ONE);
         fragments.add(&tail.0, tail.1, 0, ONE);
         fragments.add(&tail.0, tail.1, COPY_NS + 1, ONE);
@@ -391,11 +398,13 @@ mod tests {
 
     #[test]
     fn holds_its_bounds_under_a_storm_and_forgets_in_time() {
-        let mut fragments = Fragments::new(1);
+        let mut fragments = Fragments::new(MAX_OCTETS, 1);
         for id in 0..5000 {
             fragments.add(&ip(&[0; 1480]), piece(id, 0, true), 0, ONE);
         }
-        assert!(fragments.open.len() <= MAX_PACKETS && fragments.octets <= MAX_OCTETS + 1480);
+        assert!(
+            fragments.open.len() <= MAX_PACKETS && fragments.octets <= MAX_OCTETS + 1480 + FRAGMENT
+        );
         assert_eq!(fragments.given_up, 5000 - MAX_PACKETS as u64);
         fragments.add(&ip(&[0; 8]), piece(9999, 0, true), PATIENCE_NS + 1, ONE);
         assert_eq!(fragments.open.len(), 1);
@@ -403,7 +412,7 @@ mod tests {
 
     #[test]
     fn gives_up_what_a_snaplen_cut() {
-        let mut fragments = Fragments::new(1);
+        let mut fragments = Fragments::new(MAX_OCTETS, 1);
         let mut cut = ip(&[0; 8]);
         cut.payload_len = 1480;
         assert_eq!(fragments.add(&cut, piece(1, 0, true), 0, ONE), None);
@@ -417,7 +426,7 @@ mod tests {
             size in 1usize..20,
             keys in prop::collection::vec(any::<u32>(), 100),
         ) {
-            let mut fragments = Fragments::new(1);
+            let mut fragments = Fragments::new(MAX_OCTETS, 1);
             let mut parts: Vec<(usize, &[u8])> = text.chunks(size * 8).enumerate().collect();
             let last = parts.len() - 1;
             prop_assume!(last > 0);

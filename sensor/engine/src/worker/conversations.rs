@@ -13,7 +13,11 @@ use crate::protocol::{DatagramSearch, Emit, Outcome};
 /// The conversations of the watched flows, by place.
 pub(super) struct Conversations {
     places: Vec<Option<Box<Conversation>>>,
+    /// The flow of each place.
+    owners: Vec<u32>,
     free: Vec<u32>,
+    /// Where the next look for what is worth least begins.
+    next: usize,
     /// Some that rested: the next ones begin in their memory. Most questions are answered before the next one comes.
     #[expect(
         clippy::vec_box,
@@ -22,7 +26,9 @@ pub(super) struct Conversations {
     rested: Vec<Box<Conversation>>,
     /// Octets that all of them hold.
     pub(super) buffered: usize,
-    most_buffered: usize,
+    /// Octets of memory that all of them take.
+    taken: usize,
+    most_taken: usize,
     wanted: Wanted,
 }
 
@@ -30,14 +36,17 @@ impl Conversations {
     /// Kept of those that rested: the latest are in the processor's caches, and more are not wanted at a time.
     const MOST_RESTED: usize = 32;
 
-    /// None yet; all together may hold `most_buffered` octets. `wanted` says what they make.
-    pub(super) fn new(most_buffered: usize, wanted: Wanted) -> Self {
+    /// None yet; all together may take `most_taken` octets of memory. `wanted` says what they make.
+    pub(super) fn new(most_taken: usize, wanted: Wanted) -> Self {
         Self {
             places: Vec::new(),
+            owners: Vec::new(),
+            next: 0,
             free: Vec::new(),
             rested: Vec::new(),
             buffered: 0,
-            most_buffered,
+            taken: 0,
+            most_taken,
             wanted,
         }
     }
@@ -58,15 +67,17 @@ impl Conversations {
         }
     }
 
-    pub(super) fn insert(&mut self, conversation: Box<Conversation>) -> u32 {
+    pub(super) fn insert(&mut self, conversation: Box<Conversation>, owner: u32) -> u32 {
         let conversation = Some(conversation);
         match self.free.pop() {
             Some(place) => {
                 self.places[place as usize] = conversation;
+                self.owners[place as usize] = owner;
                 place
             }
             None => {
                 self.places.push(conversation);
+                self.owners.push(owner);
                 (self.places.len() - 1) as u32
             }
         }
@@ -84,6 +95,7 @@ impl Conversations {
     pub(super) fn remove(&mut self, place: u32) -> Option<Box<Conversation>> {
         let conversation = self.places.get_mut(place as usize)?.take()?;
         self.buffered = self.buffered.saturating_sub(conversation.accounted);
+        self.taken = self.taken.saturating_sub(conversation.taken);
         self.free.push(place);
         Some(conversation)
     }
@@ -105,7 +117,6 @@ impl Conversations {
         facts: &mut Facts,
         run: impl FnOnce(&mut Conversation, &mut Emit<'_>) -> Outcome,
     ) -> Outcome {
-        let most = self.most_buffered;
         let Some(conversation) = self
             .places
             .get_mut(place as usize)
@@ -129,12 +140,36 @@ impl Conversations {
         let after = conversation.buffered();
         conversation.accounted = after;
         self.buffered = self.buffered.saturating_sub(before) + after;
-        // Under a storm of half-told handshakes the newest are worth least.
-        if self.buffered > most && after > before {
-            Outcome::Decided
-        } else {
-            outcome
+        let taken = conversation.memory();
+        self.taken = self.taken.saturating_sub(conversation.taken) + taken;
+        conversation.taken = taken;
+        outcome
+    }
+
+    /// Whether they take more than they may.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.taken > self.most_taken
+    }
+
+    /// The flows of some conversations, with whether one side only has spoken in each; none is that of `but`. Other ones at
+    /// the next call, all in turn: so a storm of many is met, and to find them costs the same with any number.
+    pub(super) fn some(&mut self, but: u32) -> impl Iterator<Item = (u32, bool)> {
+        let (len, first) = (self.places.len(), self.next);
+        let mut looked = 0;
+        let mut found = [None; SOME];
+        let mut count = 0;
+        while looked < len && count < SOME {
+            let place = (first + looked) % len;
+            looked += 1;
+            if let Some(conversation) = &self.places[place]
+                && self.owners[place] != but
+            {
+                found[count] = Some((self.owners[place], conversation.is_half_told()));
+                count += 1;
+            }
         }
+        self.next = (first + looked) % len.max(1);
+        found.into_iter().flatten()
     }
 
     pub(super) fn finish(&mut self, place: u32, side: Side, fin_seq: u32) -> bool {
@@ -148,3 +183,6 @@ impl Conversations {
         }
     }
 }
+
+/// As many are looked at for one that is given up: in a storm one of them is part of it.
+const SOME: usize = 16;

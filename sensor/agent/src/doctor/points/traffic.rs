@@ -267,7 +267,7 @@ pub(super) fn table(seen: &Seen) -> Option<Point> {
         observed: format!("{count} flows left early because the table was full"),
         values: values([("evictions", json!(count))]),
         meaning: "A flow that left may be counted twice, and a session in it is not followed to its end.",
-        fix: "A scan or a flood fills the table; if it is ordinary traffic, spread it over several sensors.".to_owned(),
+        fix: "A scan or a flood fills the table; if it is ordinary traffic, raise `--memory-limit` or spread it over several sensors.".to_owned(),
     })
 }
 

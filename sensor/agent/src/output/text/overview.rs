@@ -225,6 +225,12 @@ fn dark(stats: &Stats) -> Vec<String> {
             count(stats.evictions, "flow")
         ));
     }
+    if let Some(&given_up) = stats.given_up.get("sessions") {
+        dark.push(format!(
+            "{} not read on, memory was short",
+            count(given_up, "session")
+        ));
+    }
     if stats.clock_jumps > 0 {
         dark.push(format!(
             "{} of over an hour in packet time",

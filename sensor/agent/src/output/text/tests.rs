@@ -13,7 +13,7 @@ use terrier_engine::detect::{
 };
 use terrier_engine::observation::{Oriented, Transport, VlanTags};
 use terrier_engine::record::Timestamp;
-use terrier_engine::{Counters, Direction, Sink as _};
+use terrier_engine::{Counters, Direction, Sink as _, Verdicts};
 
 use super::look::Look;
 use super::{Lines, Summary};
@@ -218,7 +218,7 @@ fn stats(sessions: &[(&'static str, u64)], captures: &[(&str, Option<&str>)]) ->
             left_out: None,
         })
         .collect();
-    Stats::new(progress, &counters, captures)
+    Stats::new(progress, &counters, &Verdicts::default(), captures)
 }
 
 #[test]
