@@ -53,7 +53,7 @@ fn fragments_of_packets_that_never_end() {
 #[test]
 fn answers_with_ever_new_names() {
     let stats = weather(120_000, 8_000, |n, out| {
-        let (mut flow, id) = (client(n, 53), n as u16);
+        let (flow, id) = (client(n, 53), n as u16);
         // Questions of four labels of 59 octets, the first of them always another.
         let mut question = Vec::new();
         for part in 0..4 {
