@@ -6,7 +6,7 @@
 #![expect(unsafe_code, reason = "an allocator is written so")]
 
 use std::alloc::{GlobalAlloc, Layout};
-use std::ffi::c_void;
+use std::ffi::{c_long, c_void};
 
 use libmimalloc_sys as mimalloc;
 
@@ -65,8 +65,8 @@ unsafe impl GlobalAlloc for Mimalloc {
     }
 }
 
-/// Free memory stays with the program for a while. What sessions leave is wanted again within a second, and the system would
-/// clear each page anew: a tenth of the time of a capture of many small flows. To be called once, at the start.
+/// Free memory stays with the program for some seconds. What sessions leave is wanted again soon, and the system would clear
+/// each page anew: a tenth of the time of a capture of many small flows. To be called once, at the start.
 pub(crate) fn keep_free_memory() {
     // SAFETY: the call writes one number in the allocator's table of options, which has one of this index.
     unsafe { mimalloc::mi_option_set(PURGE_DELAY, KEPT_MS) };
@@ -74,8 +74,8 @@ pub(crate) fn keep_free_memory() {
 
 /// `mi_option_purge_delay` of mimalloc's header, version 3.
 const PURGE_DELAY: mimalloc::mi_option_t = 15;
-/// For a page; for the areas that pages lie in, it is ten times as much.
-const KEPT_MS: core::ffi::c_long = 1_000;
+/// Instead of a second.
+const KEPT_MS: c_long = 10_000;
 
 #[cfg(test)]
 mod tests {
@@ -85,11 +85,15 @@ mod tests {
     fn the_option_is_the_one_that_is_meant() {
         // SAFETY: it reads a number of the same table.
         let get = || unsafe { mimalloc::mi_option_get(PURGE_DELAY) };
-        // What the header says: ten milliseconds, unless the environment asks for something else.
+        // The environment may ask for something else.
         if std::env::vars().any(|(name, _)| name.to_lowercase().starts_with("mimalloc")) {
             return;
         }
-        assert_ne!(get(), KEPT_MS);
+        assert_eq!(
+            get(),
+            1_000,
+            "what the library does unless it is told otherwise"
+        );
         keep_free_memory();
         assert_eq!(get(), KEPT_MS);
     }

@@ -8,6 +8,8 @@
 //! command line (interfaces), from signature files (detections, 1,000 at most) and from this program's own source, and
 //! the series of the first two are there, as 0, from the start. So the number of peers does not change the number of series.
 
+mod page;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, Write};
@@ -16,13 +18,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use prometheus::core::{Collector, Desc};
-use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType};
+use prometheus::proto::MetricFamily;
 use prometheus::{Registry, TextEncoder};
 use terrier_engine::detect::Severity;
 use terrier_engine::signature::{Kind, Signatures};
 use terrier_engine::{Counters, Limits, Undecoded, Verdicts};
 
 use crate::capture::Shed;
+use page::{NONE, Page};
 
 /// The metrics of a run.
 pub struct Telemetry {
@@ -199,11 +202,6 @@ impl Collector for Metrics {
         page.output(counts, engine.written);
         page.families
     }
-}
-
-#[derive(Default)]
-struct Page {
-    families: Vec<MetricFamily>,
 }
 
 impl Page {
@@ -506,63 +504,6 @@ impl Page {
             counts.facts_lost.load(Ordering::Relaxed),
         );
     }
-
-    fn counter<'a, const N: usize>(
-        &mut self,
-        name: &str,
-        help: &str,
-        labels: [&str; N],
-        series: impl IntoIterator<Item = ([&'a str; N], u64)>,
-    ) {
-        let metrics = series.into_iter().map(|(values, count)| {
-            let mut counter = Counter::default();
-            counter.set_value(count as f64);
-            let mut metric = Metric::from_label(pairs(labels, values));
-            metric.set_counter(counter);
-            metric
-        });
-        self.family(name, help, MetricType::COUNTER, metrics.collect());
-    }
-
-    fn gauge<'a, const N: usize>(
-        &mut self,
-        name: &str,
-        help: &str,
-        labels: [&str; N],
-        series: impl IntoIterator<Item = ([&'a str; N], f64)>,
-    ) {
-        let metrics = series.into_iter().map(|(values, value)| {
-            let mut gauge = Gauge::default();
-            gauge.set_value(value);
-            let mut metric = Metric::from_label(pairs(labels, values));
-            metric.set_gauge(gauge);
-            metric
-        });
-        self.family(name, help, MetricType::GAUGE, metrics.collect());
-    }
-
-    fn one(&mut self, name: &str, help: &str, count: u64) {
-        self.counter(name, help, NONE, [(NONE, count)]);
-    }
-
-    fn family(&mut self, name: &str, help: &str, kind: MetricType, metrics: Vec<Metric>) {
-        let mut family = MetricFamily::default();
-        family.set_name(name.to_owned());
-        family.set_help(help.to_owned());
-        family.set_field_type(kind);
-        family.set_metric(metrics);
-        self.families.push(family);
-    }
-}
-
-fn pairs<const N: usize>(names: [&str; N], values: [&str; N]) -> Vec<LabelPair> {
-    let pair = |(name, value): (&str, &str)| {
-        let mut pair = LabelPair::default();
-        pair.set_name(name.to_owned());
-        pair.set_value(value.to_owned());
-        pair
-    };
-    names.into_iter().zip(values).map(pair).collect()
 }
 
 fn catalog_entries(signatures: &Signatures) -> Vec<(&'static str, u64)> {
@@ -597,7 +538,6 @@ const REVISION: &str = match option_env!("TERRIER_REVISION") {
     Some(revision) => revision,
     None => "unknown",
 };
-const NONE: [&str; 0] = [];
 const NS_PER_S: f64 = 1e9;
 /// Prometheus bears more, but a person who adds so many signatures reads the records and not a graph of each.
 const MOST_DETECTIONS: usize = 1_000;

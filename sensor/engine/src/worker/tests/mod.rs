@@ -11,7 +11,7 @@ use terrier_wire::link::Undecoded;
 
 use super::*;
 use crate::LinkType;
-use crate::observation::{FlowEnd, Oriented};
+use crate::observation::{Fact, FlowEnd, Oriented};
 
 const CLIENT: [u8; 4] = [10, 0, 0, 1];
 const SERVER: [u8; 4] = [192, 0, 2, 7];
