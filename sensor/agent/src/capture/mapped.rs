@@ -6,6 +6,8 @@
 //! kernel sends a SIGBUS for what is missing. The handler here puts a page of zeros in its place and takes it down;
 //! [`Window::is_torn`] tells, and the reader goes on by reads, which say what is wrong with the file.
 //!
+//! Where the page cache holds a file in small pages, making the map costs more than the copy: [`Window::was_cheap`].
+//!
 //! A file that is overwritten in place meanwhile gives octets of both versions, as it does with reads.
 
 #![expect(
