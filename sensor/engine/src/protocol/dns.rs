@@ -5,7 +5,7 @@ mod over_http;
 mod pending;
 
 use terrier_wire::Step;
-use terrier_wire::dns::{self, Manner, Message, Opcode, Question, TypeName};
+use terrier_wire::dns::{self, Manner, Message, Name, Opcode, Question, TypeName};
 
 use super::{Begins, Emit, Opening, Patience, Probe, Progress, Protocol};
 use crate::observation::{
@@ -256,14 +256,7 @@ impl Exchange {
         let mut transaction = bare(name, qtype, client, NameService::Dns, emit);
         let rcode = answer::of_one(&mut transaction, message, walk, name);
         transaction.rcode = Some(DnsRcode(rcode.0));
-        let asked = Asked {
-            id,
-            client,
-            name,
-            qtype,
-        };
-        let frames = self.pending.answer(&asked);
-        self.answered(frames, id, transaction, emit);
+        self.settled(id, client, (name, qtype), transaction, emit);
         true
     }
 
@@ -284,17 +277,30 @@ impl Exchange {
             if count < Self::MAX_ANSWERED {
                 answer::of_several(&mut transaction, message, name);
             }
-            let asked = Asked {
-                id,
-                client,
-                name,
-                qtype,
-            };
-            let frames = self.pending.answer(&asked);
-            self.answered(frames, id, transaction, emit);
+            self.settled(id, client, (name, qtype), transaction, emit);
             count += 1;
         }
         count > 0
+    }
+
+    /// Hands out the answer to a question by its name and type, with the one that waits for it.
+    #[inline]
+    fn settled(
+        &mut self,
+        id: u16,
+        client: Side,
+        (name, qtype): (Name<'_>, TypeName),
+        transaction: DnsTransaction,
+        emit: &mut Emit<'_>,
+    ) {
+        let asked = Asked {
+            id,
+            client,
+            name,
+            qtype,
+        };
+        let frames = self.pending.answer(&asked);
+        self.answered(frames, id, transaction, emit);
     }
 
     /// Hands out a transaction with its question, or without where none was seen.
@@ -351,7 +357,7 @@ fn unanswered(entry: &pending::Entry, emit: &mut Emit<'_>) {
 
 /// A question without an answer.
 fn bare(
-    name: dns::Name<'_>,
+    name: Name<'_>,
     qtype: TypeName,
     client: Side,
     service: NameService,
