@@ -1,13 +1,11 @@
 //! Chunks to records: numbers and times the packets, shows them to the workers, hands the facts to the judge.
 //!
-//! With one worker everything happens in the calling thread. With more, the caller fills chunks, the workers find whom each
-//! packet concerns and work on their own ones, and a thread of its own runs the judge; a bounded number of chunks is under
-//! way, so a slow judge holds the reader back and memory stays bounded.
+//! With one worker everything happens in the calling thread. With more, as many threads share whatever is to be done
+//! ([`crew`]); a bounded number of chunks is under way, so a slow output holds the reading back and memory stays bounded.
 
-mod queue;
+mod crew;
 
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use terrier_engine::{
@@ -15,8 +13,8 @@ use terrier_engine::{
     WorkerConfig,
 };
 
-use crate::capture::Chunk;
-use queue::Queue;
+use crate::capture::{Chunk, Filled};
+use crew::Crew;
 
 /// Gives packets and ticks their place and time.
 #[derive(Debug, Default)]
@@ -64,6 +62,16 @@ impl Stepper {
         }
         self.packets += block.chunk.len() as u64;
         self.seq += (block.chunk.len() + block.ticks.len()) as u64;
+    }
+
+    fn progress(&self) -> Progress {
+        Progress {
+            packets: self.packets,
+            octets: self.octets,
+            clock_jumps: self.clock.jumps,
+            first_ns: self.first_ns,
+            last_ns: self.last_ns,
+        }
     }
 
     /// A block without packets: a tick.
@@ -159,35 +167,39 @@ pub struct PipelineConfig {
     pub wanted: Wanted,
 }
 
+/// What is read to its end by whichever thread has time.
+pub trait Feed: Send {
+    /// Fills a chunk. Damage is for the feed to keep; it goes on behind it, or ends.
+    fn fill(&mut self, chunk: &mut Chunk) -> Filled;
+}
+
+/// What is done where the judge and the sink are, whenever something came to them.
+pub type Look<S> = Box<dyn Fn(&Judge, &mut S) + Send>;
+
+/// The same, once.
+type Visit<S> = Box<dyn FnOnce(&Judge, &mut S) + Send>;
+
 /// The engine, running.
 pub struct Pipeline<S: Sink + Send + 'static> {
-    stepper: Stepper,
     engine: Engine<S>,
 }
 
 enum Engine<S: Sink + Send + 'static> {
-    Inline {
-        worker: Box<Worker>,
-        judge: Box<Judge>,
-        sink: S,
-        facts: Facts,
-        block: Block,
-    },
+    Inline(Box<Inline<S>>),
     Threads {
-        queue: Arc<Queue>,
+        crew: Arc<Crew<S>>,
         threads: Vec<JoinHandle<()>>,
-        judge: JoinHandle<(Box<Judge>, S)>,
-        to_judge: SyncSender<ToJudge<S>>,
     },
 }
 
-/// What the judge's thread is sent.
-enum ToJudge<S> {
-    Facts(Facts),
-    Visit(Visit<S>),
+struct Inline<S> {
+    stepper: Stepper,
+    worker: Worker,
+    judge: Box<Judge>,
+    sink: S,
+    facts: Facts,
+    block: Block,
 }
-
-type Visit<S> = Box<dyn FnOnce(&Judge, &mut S) + Send>;
 
 impl<S: Sink + Send + 'static> Pipeline<S> {
     /// Starts the workers. The judge must have been made for as many.
@@ -202,76 +214,109 @@ impl<S: Sink + Send + 'static> Pipeline<S> {
             })
         };
         let engine = if config.workers <= 1 {
-            Engine::Inline {
-                worker: Box::new(worker(0)),
+            Engine::Inline(Box::new(Inline {
+                stepper: Stepper::default(),
+                worker: worker(0),
                 judge: Box::new(judge),
                 sink,
                 facts: Facts::default(),
                 block: Block::default(),
-            }
+            }))
         } else {
             let dealer = Dealer::new(config.workers, config.seed);
-            threads(
-                (0..config.workers).map(worker).collect(),
-                dealer,
-                config.limits.under_way,
-                judge,
-                sink,
-            )
+            let workers = (0..config.workers).map(worker).collect();
+            let most = config.limits.under_way.max(LEAST_UNDER_WAY);
+            let crew = Arc::new(Crew::new(workers, dealer, most, judge, sink));
+            let serve = |own| {
+                let crew = Arc::clone(&crew);
+                std::thread::spawn(move || crew.serve(own))
+            };
+            let threads = (1..usize::from(config.workers)).map(serve).collect();
+            Engine::Threads { crew, threads }
         };
-        Self {
-            stepper: Stepper::default(),
-            engine,
+        Self { engine }
+    }
+
+    /// Works on all that a feed gives. Whenever something has come to the judge, `look` is called.
+    pub fn run<F: Feed + 'static>(&mut self, feed: &Arc<Mutex<F>>, look: Option<Look<S>>) {
+        match &mut self.engine {
+            Engine::Inline(inline) => {
+                let mut feed = feed.lock().unwrap_or_else(PoisonError::into_inner);
+                loop {
+                    match feed.fill(&mut inline.block.chunk) {
+                        Filled::More => inline.push(Stepper::step),
+                        Filled::Idle => {}
+                        Filled::End => return,
+                    }
+                    if let Some(look) = &look {
+                        look(&inline.judge, &mut inline.sink);
+                    }
+                }
+            }
+            Engine::Threads { crew, .. } => {
+                crew.run(Arc::clone(feed) as Arc<Mutex<dyn Feed>>, look)
+            }
         }
     }
 
     /// Works on a chunk; what is left in it has no meaning.
     pub fn chunk(&mut self, chunk: &mut Chunk) {
-        self.push(|stepper, block| {
-            std::mem::swap(&mut block.chunk, chunk);
-            stepper.step(block);
-        });
-        // With one worker the caller gets its buffer back.
-        if let Engine::Inline { block, .. } = &mut self.engine {
-            std::mem::swap(&mut block.chunk, chunk);
+        match &mut self.engine {
+            Engine::Inline(inline) => {
+                std::mem::swap(&mut inline.block.chunk, chunk);
+                inline.push(Stepper::step);
+                // The caller gets its buffer back.
+                std::mem::swap(&mut inline.block.chunk, chunk);
+            }
+            Engine::Threads { crew, .. } => crew.push(|stepper, block| {
+                std::mem::swap(&mut block.chunk, chunk);
+                stepper.step(block);
+            }),
         }
     }
 
     /// Time has passed up to `at_ns` while nothing came (live), so that flows end and answers are given up on a silent wire
     /// too. A time before that of a packet changes nothing.
     pub fn passes(&mut self, at_ns: i64) {
-        if let Some(at_ns) = self.stepper.clock.passes(at_ns) {
-            self.push(|stepper, block| stepper.tick(block, at_ns));
+        let passed = self.with_stepper(|stepper| stepper.clock.passes(at_ns));
+        if let Some(at_ns) = passed {
+            self.tick(at_ns);
+        }
+    }
+
+    fn tick(&mut self, at_ns: i64) {
+        match &mut self.engine {
+            Engine::Inline(inline) => inline.push(|stepper, block| stepper.tick(block, at_ns)),
+            Engine::Threads { crew, .. } => crew.push(|stepper, block| stepper.tick(block, at_ns)),
         }
     }
 
     /// The clock of the packets, in nanoseconds since 1970.
-    pub fn now_ns(&self) -> Option<i64> {
-        self.stepper.clock.now_ns()
+    pub fn now_ns(&mut self) -> Option<i64> {
+        self.with_stepper(|stepper| stepper.clock.now_ns())
     }
 
     /// What has been read so far.
-    pub fn progress(&self) -> Progress {
-        Progress {
-            packets: self.stepper.packets,
-            octets: self.stepper.octets,
-            clock_jumps: self.stepper.clock.jumps,
-            first_ns: self.stepper.first_ns,
-            last_ns: self.stepper.last_ns,
+    pub fn progress(&mut self) -> Progress {
+        self.with_stepper(|stepper| stepper.progress())
+    }
+
+    fn with_stepper<T>(&mut self, ask: impl FnOnce(&mut Stepper) -> T) -> T {
+        match &mut self.engine {
+            Engine::Inline(inline) => ask(&mut inline.stepper),
+            Engine::Threads { crew, .. } => ask(&mut crew.intake().stepper),
         }
     }
 
-    /// Calls `visit` where the judge and the sink are: here with one worker, else in the judge's thread, soon. Answers
-    /// whether it was called or will be: a judge who is behind takes no visit, so that the caller never waits.
+    /// Calls `visit` where the judge and the sink are: now, or soon where somebody else has them. Answers whether it was called
+    /// or will be: where too many wait it is not, so that the caller never waits.
     pub fn visit(&mut self, visit: impl FnOnce(&Judge, &mut S) + Send + 'static) -> bool {
         match &mut self.engine {
-            Engine::Inline { judge, sink, .. } => {
-                visit(judge, sink);
+            Engine::Inline(inline) => {
+                visit(&inline.judge, &mut inline.sink);
                 true
             }
-            Engine::Threads { to_judge, .. } => {
-                to_judge.try_send(ToJudge::Visit(Box::new(visit))).is_ok()
-            }
+            Engine::Threads { crew, .. } => crew.visit(Box::new(visit)),
         }
     }
 
@@ -280,118 +325,42 @@ impl<S: Sink + Send + 'static> Pipeline<S> {
     /// # Panics
     /// When a worker has panicked.
     pub fn finish(mut self) -> (Box<Judge>, S, Progress) {
-        self.push(|stepper, block| stepper.tick(block, END_OF_INPUT));
+        self.tick(END_OF_INPUT);
         let progress = self.progress();
         match self.engine {
-            Engine::Inline { judge, sink, .. } => (judge, sink, progress),
-            Engine::Threads {
-                queue,
-                threads,
-                judge,
-                to_judge,
-            } => {
-                queue.end();
-                drop(to_judge);
+            Engine::Inline(inline) => (inline.judge, inline.sink, progress),
+            Engine::Threads { crew, threads } => {
+                crew.end();
                 for thread in threads {
                     thread.join().expect("a worker does not panic");
                 }
-                let (judge, sink) = judge.join().expect("the judge does not panic");
+                let (judge, sink) = crew.dissolve().expect("it was not taken before");
                 (judge, sink, progress)
             }
         }
     }
+}
 
+impl<S: Sink> Inline<S> {
+    /// Fills the block, and works on it.
     fn push(&mut self, fill: impl FnOnce(&mut Stepper, &mut Block)) {
-        match &mut self.engine {
-            Engine::Inline {
-                worker,
-                judge,
-                sink,
-                facts,
-                block,
-            } => {
-                fill(&mut self.stepper, block);
-                drive(worker, block, None, facts, |facts| {
-                    judge.take(facts, sink);
-                });
-            }
-            Engine::Threads { queue, .. } => {
-                let mut block = queue.empty();
-                fill(&mut self.stepper, &mut block);
-                queue.push(block);
-            }
-        }
+        fill(&mut self.stepper, &mut self.block);
+        let Self { judge, sink, .. } = self;
+        drive(
+            &mut self.worker,
+            &self.block,
+            None,
+            &mut self.facts,
+            |facts| {
+                judge.take(facts, sink);
+            },
+        );
     }
-}
-
-fn threads<S: Sink + Send + 'static>(
-    workers: Vec<Worker>,
-    dealer: Dealer,
-    under_way: usize,
-    judge: Judge,
-    sink: S,
-) -> Engine<S> {
-    let queue = Arc::new(Queue::new(workers.len(), dealer, under_way));
-    let (to_judge, facts) = sync_channel::<ToJudge<S>>(workers.len() * under_way);
-    let mut handles = Vec::new();
-    let mut emptied = Vec::new();
-    for (own, mut worker) in workers.into_iter().enumerate() {
-        let (give_facts_back, spare_facts) = sync_channel::<Facts>(under_way);
-        emptied.push(give_facts_back);
-        let (queue, to_judge) = (Arc::clone(&queue), to_judge.clone());
-        handles.push(std::thread::spawn(move || {
-            let mut facts = Facts::default();
-            let mut waiting = 0;
-            queue.show(own, |block, dealt| {
-                drive(&mut worker, block, dealt, &mut facts, |facts| {
-                    // A letter to the judge costs more than some facts: they go together.
-                    waiting += 1;
-                    let told = facts.observations.len() >= FACTS_AT_ONCE;
-                    if told || waiting == BLOCKS_AT_ONCE || facts.counters.is_some() {
-                        waiting = 0;
-                        let empty = spare_facts.try_recv().unwrap_or_default();
-                        // The judge is gone only when it has panicked: `finish` says so.
-                        let _ = to_judge.send(ToJudge::Facts(std::mem::replace(facts, empty)));
-                    }
-                });
-            });
-        }));
-    }
-    let judge = std::thread::spawn(move || run_judge(judge, sink, facts, emptied));
-    Engine::Threads {
-        queue,
-        threads: handles,
-        judge,
-        to_judge,
-    }
-}
-
-fn run_judge<S: Sink>(
-    mut judge: Judge,
-    mut sink: S,
-    inbox: Receiver<ToJudge<S>>,
-    emptied: Vec<SyncSender<Facts>>,
-) -> (Box<Judge>, S) {
-    for message in inbox {
-        match message {
-            ToJudge::Facts(mut facts) => {
-                judge.take(&mut facts, &mut sink);
-                // Each worker gets its own memory back.
-                if let Some(worker) = emptied.get(usize::from(facts.worker)) {
-                    let _ = worker.try_send(facts);
-                }
-            }
-            ToJudge::Visit(visit) => visit(&judge, &mut sink),
-        }
-    }
-    (Box::new(judge), sink)
 }
 
 /// Packets shown to a worker at once: enough to hide the misses of the flow table behind each other later.
 const BATCH: usize = 64;
-/// Facts that are worth a letter to the judge.
-const FACTS_AT_ONCE: usize = 512;
 /// Facts that are handed on before their block is done: there may be one for each of its packets.
 const FACTS_AT_MOST: usize = 1024;
-/// Blocks after which a worker says how far it is, whatever it has found.
-const BLOCKS_AT_ONCE: u32 = 16;
+/// With fewer blocks, whoever is ahead has nothing to do until the others come.
+const LEAST_UNDER_WAY: usize = 2;

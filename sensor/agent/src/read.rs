@@ -22,7 +22,7 @@ use crate::capture::{
 use crate::cli::{ReadArgs, Shared};
 use crate::exit::{self, Failure};
 use crate::output::{self, Manner, Names, Records};
-use crate::pipeline::{self, Pipeline, PipelineConfig};
+use crate::pipeline::{self, Feed, Look, Pipeline, PipelineConfig};
 use crate::progress::Bar;
 use crate::setup;
 use crate::stats::{CaptureStats, Stats};
@@ -95,13 +95,13 @@ impl<'a> Kit<'a> {
 }
 
 /// All captures in one timeline, through one engine.
-fn together(args: &ReadArgs, kit: &Kit<'_>, mut sift: Sift) -> anyhow::Result<ExitCode> {
+fn together(args: &ReadArgs, kit: &Kit<'_>, sift: Sift) -> anyhow::Result<ExitCode> {
     let merge = Merge::open(&args.paths);
     let sink = output::open(kit.shared, names(&merge), Manner::AtTheEnd)?;
     let mut report = Report::default();
     let judge = kit.judge();
     let telemetry = kit.telemetry(&judge, &sink);
-    let sink = through(merge, kit.pipeline(judge, sink), &mut sift, &mut report)?;
+    let (sink, sift) = through(merge, kit.pipeline(judge, sink), sift, &mut report)?;
     finish(kit, sink, &telemetry, &sift, &report)
 }
 
@@ -118,12 +118,8 @@ fn separately(args: &ReadArgs, kit: &Kit<'_>, mut sift: Sift) -> anyhow::Result<
             }
             sink.begin(&setup::path_text(path));
             let merge = Merge::open(std::slice::from_ref(path));
-            sink = through(
-                merge,
-                kit.pipeline(kit.judge(), sink),
-                &mut sift,
-                &mut report,
-            )?;
+            let pipeline = kit.pipeline(kit.judge(), sink);
+            (sink, sift) = through(merge, pipeline, sift, &mut report)?;
             continue;
         }
         let (mut captures, mut skipped) = (0, 0);
@@ -146,12 +142,8 @@ fn separately(args: &ReadArgs, kit: &Kit<'_>, mut sift: Sift) -> anyhow::Result<
             }
             captures += 1;
             sink.begin(&setup::path_text(&path));
-            sink = through(
-                merge,
-                kit.pipeline(kit.judge(), sink),
-                &mut sift,
-                &mut report,
-            )?;
+            let pipeline = kit.pipeline(kit.judge(), sink);
+            (sink, sift) = through(merge, pipeline, sift, &mut report)?;
         }
         if captures == 0 {
             let path = path.clone();
@@ -187,43 +179,68 @@ fn was_seen(seen: &mut HashMap<(u64, u64), PathBuf>, path: &Path) -> bool {
 
 /// Reads captures to their end, through one engine; their counts are written, and added to those of the run.
 fn through(
-    mut merge: Merge,
+    merge: Merge,
     mut pipeline: Pipeline<Records>,
-    sift: &mut Sift,
+    sift: Sift,
     report: &mut Report,
-) -> Result<Records, Failure> {
-    sift.restart();
-    if let Some(end_ns) = sift.end_ns(merge.first_ns()) {
-        merge.leave_out_from(end_ns);
+) -> Result<(Records, Sift), Failure> {
+    let mut captures = Captures {
+        merge,
+        sift,
+        failed: None,
+    };
+    captures.sift.restart();
+    if let Some(end_ns) = captures.sift.end_ns(captures.merge.first_ns()) {
+        captures.merge.leave_out_from(end_ns);
     }
-    let bar = Bar::start(merge.progress(), io::stderr().is_terminal());
+    let progress = captures.merge.progress();
     // Whoever writes to a pipe may still be capturing: records leave with the packets that gave them.
-    let live = merge.progress().octets_in_all().is_none();
-    let mut chunk = Chunk::new();
-    loop {
-        match merge.fill(&mut chunk) {
-            Ok(Filled::More) => {
-                sift.keep(&mut chunk)?;
-                pipeline.chunk(&mut chunk);
-                if live {
-                    let failed = Arc::clone(&report.failed);
-                    pipeline.visit(move |_, records| note_failure(records.flush(), &failed));
-                }
-            }
-            Ok(Filled::Idle) => {}
-            Ok(Filled::End) => break,
-            // It is kept in the outcomes, and told below with the others.
-            Err(_) => {}
-        }
+    let is_live = progress.octets_in_all().is_none();
+    let bar = Bar::start(progress, io::stderr().is_terminal());
+    let captures = Arc::new(Mutex::new(captures));
+    let failed = Arc::clone(&report.failed);
+    let flush: Look<Records> = Box::new(move |_, records| note_failure(records.flush(), &failed));
+    pipeline.run(&captures, is_live.then_some(flush));
+    let captures = Arc::into_inner(captures).expect("the pipeline has given it back");
+    let mut captures = captures
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner);
+    if let Some(failure) = captures.failed.take() {
+        return Err(failure);
     }
     let (judge, mut sink, progress) = pipeline.finish();
     bar.finish();
-    let captures = merge.outcomes().map(capture_stats).collect();
-    let mut stats = Stats::new(progress, &judge.counters(), &judge.verdicts(), captures);
-    stats.left_out = sift.left_out();
+    let of_each = captures.merge.outcomes().map(capture_stats).collect();
+    let mut stats = Stats::new(progress, &judge.counters(), &judge.verdicts(), of_each);
+    stats.left_out = captures.sift.left_out();
     sink.stats(&stats);
-    report.add(&judge, progress, merge.outcomes());
-    Ok(sink)
+    report.add(&judge, progress, captures.merge.outcomes());
+    Ok((sink, captures.sift))
+}
+
+/// Captures, and what of them is looked at.
+struct Captures {
+    merge: Merge,
+    sift: Sift,
+    /// Why nothing more is read.
+    failed: Option<Failure>,
+}
+
+impl Feed for Captures {
+    fn fill(&mut self, chunk: &mut Chunk) -> Filled {
+        match self.merge.fill(chunk) {
+            Ok(Filled::More) => match self.sift.keep(chunk) {
+                Ok(()) => Filled::More,
+                Err(failure) => {
+                    self.failed = Some(failure);
+                    Filled::End
+                }
+            },
+            Ok(filled) => filled,
+            // It is kept in the outcomes, and told below with the others.
+            Err(_) => Filled::Idle,
+        }
+    }
 }
 
 /// Writes what is left, and says what went wrong.

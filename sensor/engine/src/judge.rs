@@ -18,7 +18,7 @@ use crate::home::HomeNetworks;
 use crate::hosts::Hosts;
 use crate::limits::Limits;
 use crate::names::Names;
-use crate::observation::{Ech, Fact, FactKind, FlowEnd, FlowRef, NameService, Observation};
+use crate::observation::{Ech, Fact, FactKind, FlowEnd, FlowRef, Key, NameService, Observation};
 use crate::signature::Signatures;
 use crate::worker::Facts;
 
@@ -112,10 +112,22 @@ pub struct Judge {
 /// Facts of one worker that wait for the others.
 #[derive(Default)]
 struct Inbox {
-    waiting: VecDeque<Observation>,
+    letters: VecDeque<Vec<Observation>>,
+    /// How many facts of the first letter have been looked at.
+    looked_at: usize,
+    /// Letters that were looked at, for the worker who sent them.
+    spent: Vec<Vec<Observation>>,
     through: u64,
     ended: bool,
     counters: Counters,
+}
+
+impl Inbox {
+    /// The key of the next fact to be looked at.
+    fn first(&self) -> Option<Key> {
+        let letter = self.letters.front()?;
+        letter.get(self.looked_at).map(|first| first.key)
+    }
 }
 
 impl Judge {
@@ -175,7 +187,11 @@ impl Judge {
             }
             facts.observations.clear();
         } else {
-            inbox.waiting.extend(facts.observations.drain(..));
+            if !facts.observations.is_empty() {
+                let letter = std::mem::take(&mut facts.observations);
+                inbox.letters.push_back(letter);
+            }
+            facts.spent = inbox.spent.pop().unwrap_or_default();
             self.merge(sink);
         }
         if self.inboxes.iter().all(|inbox| inbox.ended) {
@@ -214,26 +230,67 @@ impl Judge {
         }
     }
 
+    /// Facts of a worker that wait for what the others find before them.
+    #[must_use]
+    pub fn waiting(&self, worker: u16) -> usize {
+        self.inboxes.get(usize::from(worker)).map_or(0, |inbox| {
+            let all: usize = inbox.letters.iter().map(Vec::len).sum();
+            all - inbox.looked_at
+        })
+    }
+
+    /// The worker that is furthest behind: what the others have found waits for him.
+    #[must_use]
+    pub fn waits_for(&self) -> u16 {
+        let behind = (0..)
+            .zip(&self.inboxes)
+            .filter(|(_, inbox)| inbox.letters.is_empty())
+            .min_by_key(|(_, inbox)| inbox.through);
+        behind.map_or(0, |(at, _)| at)
+    }
+
     /// Looks at everything that no worker can come before any more: one that hands in a fact has handed in all before it.
     fn merge(&mut self, sink: &mut impl Sink) {
         loop {
-            let first = |inbox: &Inbox| inbox.waiting.front().map(|fact| fact.key);
-            let Some(next) = self.inboxes.iter().filter_map(first).min() else {
+            let keyed = |(at, inbox): (usize, &Inbox)| Some((inbox.first()?, at));
+            let Some((_, next)) = self.inboxes.iter().enumerate().filter_map(keyed).min() else {
                 return;
             };
-            let silent = |inbox: &Inbox| inbox.waiting.is_empty() && inbox.through < next.seq;
-            if self.inboxes.iter().any(silent) {
-                return;
+            // What others have sent comes in between; what they may still send comes behind all that they have passed.
+            let (mut before, mut through) = (None, u64::MAX);
+            for (at, other) in self.inboxes.iter().enumerate() {
+                match other.first() {
+                    _ if at == next => {}
+                    None => through = through.min(other.through),
+                    first if before.is_none() => before = first,
+                    first => before = before.min(first),
+                }
             }
-            let Some(observation) = self
-                .inboxes
-                .iter_mut()
-                .find(|inbox| first(inbox) == Some(next))
-                .and_then(|inbox| inbox.waiting.pop_front())
-            else {
+            let Some(inbox) = self.inboxes.get_mut(next) else {
                 return;
             };
-            self.look(&observation, sink);
+            let letter = inbox.letters.pop_front().unwrap_or_default();
+            let begun = std::mem::take(&mut inbox.looked_at);
+            let mut looked_at = begun;
+            while let Some(observation) = letter.get(looked_at)
+                && before.is_none_or(|before| observation.key < before)
+                && observation.key.seq <= through
+            {
+                self.look(observation, sink);
+                looked_at += 1;
+            }
+            let Some(inbox) = self.inboxes.get_mut(next) else {
+                return;
+            };
+            if looked_at == letter.len() {
+                inbox.spent.push(letter);
+            } else {
+                inbox.letters.push_front(letter);
+                inbox.looked_at = looked_at;
+                if looked_at == begun {
+                    return;
+                }
+            }
         }
     }
 

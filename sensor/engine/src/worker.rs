@@ -92,12 +92,28 @@ pub struct Facts {
     pub worker: u16,
     /// In the order of their keys.
     pub observations: Vec<Observation>,
+    /// What the judge has looked at of an earlier time. The worker drops it: memory costs less where it came from.
+    pub spent: Vec<Observation>,
     /// All packets and ticks up to this `seq` have been worked on.
     pub through: u64,
     /// The worker's counts, at ticks.
     pub counters: Option<Box<Counters>>,
     /// Whether the input has ended.
     pub ended: bool,
+}
+
+impl Facts {
+    /// Drops what was looked at, and uses its room.
+    #[inline]
+    fn make_room(&mut self) {
+        if self.spent.capacity() > 0 {
+            let mut spent = std::mem::take(&mut self.spent);
+            spent.clear();
+            if self.observations.capacity() == 0 {
+                self.observations = spent;
+            }
+        }
+    }
 }
 
 /// Packets that are taken apart, then looked up, then worked on together: each one's memory is fetched while the others are
@@ -155,6 +171,7 @@ impl Worker {
 
     /// Works on packets, in the order of their `seq`.
     pub fn packets(&mut self, packets: &[Packet<'_>], facts: &mut Facts) {
+        facts.make_room();
         let mut taken = [const { Taken::NOTHING }; BATCH];
         for batch in packets.chunks(BATCH) {
             // Where another processor has dealt them out, the headers are in its cache.

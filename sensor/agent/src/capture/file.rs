@@ -7,7 +7,6 @@ use std::sync::atomic::AtomicU64;
 
 use super::compressed::Compression;
 use super::fault::{Damage, Fault, OpenError};
-use super::mapped::Window;
 use super::octets::{self, Decompress, Identity, Look, Octets, Rewritten};
 use super::pcap::{self, Layout, Place};
 use super::pcapng::{self, MAX_BLOCK, Sections};
@@ -185,8 +184,8 @@ impl CaptureFile {
     /// Shows packets where the page cache has them; nothing where that cannot be.
     fn show(&mut self, chunk: &mut Chunk) -> Option<Result<Filled, Fault>> {
         while let Some((window, part)) = self.octets.show(CHUNK_OCTETS) {
+            window.warm(part.clone());
             chunk.show(Arc::clone(&window), part);
-            Window::warm(chunk.split().0);
             if window.is_torn() {
                 break;
             }

@@ -17,9 +17,9 @@
 
 use std::fs::File;
 use std::io;
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 
 use memmap2::{Mmap, MmapOptions};
 
@@ -29,8 +29,8 @@ pub(super) struct Window {
     map: Mmap,
     /// Where in the file it begins.
     start: u64,
-    /// Page faults of the thread before it was opened.
-    faults: i64,
+    /// Page faults that it has cost.
+    faults: AtomicI64,
     slot: &'static Slot,
 }
 
@@ -71,11 +71,10 @@ impl Window {
         slot.torn.store(false, Ordering::Relaxed);
         slot.octets.store(map.len(), Ordering::Relaxed);
         slot.from.store(map.as_ptr().addr(), Ordering::Release);
-        let faults = faults();
         Ok(Self {
             map,
             start,
-            faults,
+            faults: AtomicI64::new(0),
             slot,
         })
     }
@@ -86,20 +85,24 @@ impl Window {
         (place + octets <= self.map.len()).then_some(place)
     }
 
-    /// Brings octets into the processor's caches, in their order, which the memory delivers many times faster than the same
+    /// Brings a part of it into the processor's caches, in order, which the memory delivers many times faster than the same
     /// lines one by one.
-    pub(super) fn warm(octets: &[u8]) {
+    pub(super) fn warm(&self, part: Range<usize>) {
+        let before = faults();
+        let octets = self.map.get(part).unwrap_or_default();
         // Of single octets the compiler makes a pattern of accesses that the processor does not recognise: twice as slow.
         let lines = octets
             .chunks_exact(LINE)
             .filter_map(|line| line.first_chunk());
         std::hint::black_box(lines.fold(0, |all, &one| all ^ u128::from_ne_bytes(one)));
+        self.faults.fetch_add(faults() - before, Ordering::Relaxed);
     }
 
-    /// Whether it was cheaper than reads, to be asked by the thread that opened it and has gone through it. Where the page
-    /// cache holds the file in small pages, the system makes its map a few of them at a time, and that costs more than a copy.
+    /// Whether it was cheaper than reads, to be asked when it has been gone through. Where the page cache holds the file in
+    /// small pages, the system makes its map a few of them at a time, and that costs more than a copy.
     pub(super) fn was_cheap(&self) -> bool {
-        faults() - self.faults <= (self.map.len() as u64 / OF_SMALL_PAGES) as i64 + OTHERS
+        let most = (self.map.len() as u64 / OF_SMALL_PAGES) as i64;
+        self.faults.load(Ordering::Relaxed) <= most
     }
 
     /// Whether the file was found to be shorter than it was; some of the octets are zeros instead.
@@ -206,8 +209,6 @@ const WINDOW: u64 = 8 << 20;
 const ALIGNED: u64 = 2 << 20;
 /// A fault for so many octets or fewer: Linux maps 64 KiB at a time around a small page.
 const OF_SMALL_PAGES: u64 = 128 << 10;
-/// Faults of whatever else the thread does meanwhile.
-const OTHERS: i64 = 16;
 /// The least page there is; a larger one consists of such.
 const PAGE: usize = 4 << 10;
 /// Octets of a cache line.
@@ -251,8 +252,8 @@ mod tests {
         let whole = Window::open(&file, 0, length as u64).expect("a window");
         let other = Window::open(&file_of(length), 0, length as u64).expect("another");
         file.set_len(100_000).expect("cut");
-        Window::warm(&whole);
-        Window::warm(&other);
+        whole.warm(0..whole.len());
+        other.warm(0..other.len());
         assert!(whole.is_torn() && !other.is_torn());
         assert_eq!(whole[99_999], 99);
         assert!(whole[200_000..].iter().all(|&octet| octet == 0));

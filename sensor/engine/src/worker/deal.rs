@@ -61,6 +61,7 @@ impl Worker {
     /// Works on packets that were dealt to this worker, in the order of their `seq`, and sets aside what it must not work on
     /// yet. A single worker sets nothing aside.
     pub fn dealt(&mut self, packets: &[Packet<'_>], facts: &mut Facts, dealt: &mut Dealt) {
+        facts.make_room();
         let mut taken = [const { Taken::NOTHING }; BATCH];
         for (first, batch) in (0..).step_by(BATCH).zip(packets.chunks(BATCH)) {
             for (packet, taken) in batch.iter().zip(&mut taken) {

@@ -1,0 +1,554 @@
+//! Several workers on captures: threads that do whatever is to be done.
+//!
+//! There are as many threads as workers, the caller's included, and none of them is only a reader or only the judge's: that
+//! would be one more to wait for. Each thread has a worker whose packets it sees to first. When it has seen all that are
+//! there, it reads the next block and finds whom its packets concern ([`Dealer`]), once for all workers. When enough blocks
+//! are under way it sees to a worker whose thread is held up. What a worker has found is looked at by whoever finds the judge
+//! free just then.
+//!
+//! A worker sees the blocks in their order, and only one thread at a time has him. So it does not show who did what.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
+use std::time::Duration;
+
+use terrier_engine::{Dealer, Facts, Judge, Sink, Worker};
+
+use super::{Block, Feed, Look, Stepper, Visit, drive};
+use crate::capture::Filled;
+
+/// The threads' common ground.
+pub(super) struct Crew<S> {
+    state: Mutex<State>,
+    /// For those who found nothing to do.
+    bell: Condvar,
+    /// How often `state` has changed so that there may be something to do.
+    changes: AtomicU64,
+    seats: Vec<Mutex<Seat>>,
+    intake: Mutex<Intake>,
+    post: Mutex<Post<S>>,
+    bench: Mutex<Option<Bench<S>>>,
+    /// Facts of each worker that were handed in and not looked at.
+    waiting: Vec<AtomicUsize>,
+    /// The worker whose next facts the judge needs most.
+    waits_for: AtomicUsize,
+    dealer: Dealer,
+    /// Blocks that may be under way.
+    most: usize,
+}
+
+/// What is under way.
+#[derive(Default)]
+struct State {
+    blocks: VecDeque<Arc<Shared>>,
+    /// Which block of the run the first of them is.
+    first: usize,
+    places: Vec<Place>,
+    /// Those of them that nobody has begun to deal.
+    undealt: VecDeque<Arc<Shared>>,
+    /// Blocks to be filled again.
+    spare: Vec<Block>,
+    spare_lists: Vec<Lists>,
+    intake: Reading,
+    /// Threads that wait for the bell.
+    waiting: usize,
+    /// Nothing more comes.
+    ended: bool,
+    /// Somebody has panicked: what he had in hand is never done.
+    broken: bool,
+}
+
+/// How far a worker is.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    /// The block that he sees next, or is seeing.
+    next: usize,
+    /// A thread has him.
+    taken: bool,
+}
+
+/// Whether somebody may read on.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+enum Reading {
+    /// There is nothing to read.
+    #[default]
+    Nothing,
+    /// Who has time does.
+    Open,
+    /// Somebody does.
+    Taken,
+}
+
+/// A block, and whom its packets concern.
+struct Shared {
+    block: Block,
+    dealt: OnceLock<Lists>,
+}
+
+/// The packets of each worker, by index in the block.
+type Lists = Vec<Vec<u32>>;
+
+/// A worker, and what he has found since it was handed in.
+struct Seat {
+    worker: Worker,
+    facts: Facts,
+}
+
+/// Where blocks come from.
+#[derive(Default)]
+pub(super) struct Intake {
+    pub(super) stepper: Stepper,
+    feed: Option<Arc<Mutex<dyn Feed>>>,
+}
+
+/// What waits for the judge.
+struct Post<S> {
+    letters: Vec<Facts>,
+    /// Letters that were looked at, for each worker.
+    emptied: Vec<Vec<Facts>>,
+    visits: Vec<Visit<S>>,
+}
+
+/// The judge, and where the records go.
+struct Bench<S> {
+    judge: Box<Judge>,
+    sink: S,
+    /// What is done whenever facts were looked at.
+    look: Option<Look<S>>,
+}
+
+/// Something to do.
+enum Task {
+    /// A worker sees a block.
+    See(usize, Arc<Shared>),
+    /// Whom the packets of a block concern.
+    Deal(Arc<Shared>, Lists),
+    /// The next block.
+    Read(Block, Lists),
+}
+
+impl<S: Sink> Crew<S> {
+    /// At most `most` blocks are under way.
+    pub(super) fn new(
+        workers: Vec<Worker>,
+        dealer: Dealer,
+        most: usize,
+        judge: Judge,
+        sink: S,
+    ) -> Self {
+        let count = workers.len();
+        let seat = |(index, worker)| {
+            Mutex::new(Seat {
+                worker,
+                facts: Facts {
+                    worker: index,
+                    ..Facts::default()
+                },
+            })
+        };
+        Self {
+            state: Mutex::new(State {
+                places: vec![Place::default(); count],
+                ..State::default()
+            }),
+            bell: Condvar::new(),
+            changes: AtomicU64::new(0),
+            seats: (0..).zip(workers).map(seat).collect(),
+            intake: Mutex::default(),
+            post: Mutex::new(Post {
+                letters: Vec::new(),
+                emptied: (0..count).map(|_| Vec::new()).collect(),
+                visits: Vec::new(),
+            }),
+            bench: Mutex::new(Some(Bench {
+                judge: Box::new(judge),
+                sink,
+                look: None,
+            })),
+            waiting: (0..count).map(|_| AtomicUsize::new(0)).collect(),
+            waits_for: AtomicUsize::new(0),
+            dealer,
+            most,
+        }
+    }
+
+    /// What a thread does that is not the caller's, until nothing more comes.
+    pub(super) fn serve(&self, own: usize) {
+        self.work(own, |state| state.ended && state.blocks.is_empty());
+    }
+
+    /// Works on all that `feed` gives. What it gave last may still be under way.
+    pub(super) fn run(&self, feed: Arc<Mutex<dyn Feed>>, look: Option<Look<S>>) {
+        if let Some(bench) = &mut *lock(&self.bench) {
+            bench.look = look;
+        }
+        lock(&self.intake).feed = Some(feed);
+        self.change(|state| state.intake = Reading::Open);
+        self.work(0, |state| state.intake == Reading::Nothing);
+        lock(&self.intake).feed = None;
+    }
+
+    /// Adds a block to what is under way, once there is room.
+    pub(super) fn push(&self, fill: impl FnOnce(&mut Stepper, &mut Block)) {
+        self.work(0, |state| state.blocks.len() < self.most);
+        let mut block = lock(&self.state).spare.pop().unwrap_or_default();
+        fill(&mut lock(&self.intake).stepper, &mut block);
+        let shared = Arc::new(Shared::new(block));
+        self.change(|state| {
+            state.undealt.push_back(Arc::clone(&shared));
+            state.blocks.push_back(shared);
+        });
+    }
+
+    /// Nothing more comes: works on what is under way until all of it is done.
+    pub(super) fn end(&self) {
+        self.change(|state| state.ended = true);
+        self.work(0, |state| state.blocks.is_empty());
+    }
+
+    /// Takes the judge away, behind the end.
+    pub(super) fn dissolve(&self) -> Option<(Box<Judge>, S)> {
+        self.judge();
+        let bench = lock(&self.bench).take()?;
+        Some((bench.judge, bench.sink))
+    }
+
+    /// Where blocks come from.
+    pub(super) fn intake(&self) -> MutexGuard<'_, Intake> {
+        lock(&self.intake)
+    }
+
+    /// Calls `visit` where the judge is, now or soon; answers whether it will be called.
+    pub(super) fn visit(&self, visit: Visit<S>) -> bool {
+        let mut post = lock(&self.post);
+        if post.visits.len() >= MOST_VISITS {
+            return false;
+        }
+        post.visits.push(visit);
+        drop(post);
+        self.judge();
+        true
+    }
+
+    /// Does what is to be done, until there is enough.
+    fn work(&self, own: usize, enough: impl Fn(&State) -> bool) {
+        let breaks = Breaks(self);
+        let deals = self.deals();
+        while let Some(task) = self.next(&enough, |state| state.task(own, self.most, deals)) {
+            self.perform(task);
+        }
+        std::mem::forget(breaks);
+    }
+
+    /// What to do next, waited for; nothing once there is enough.
+    fn next(
+        &self,
+        enough: impl Fn(&State) -> bool,
+        choose: impl Fn(&mut State) -> Option<Task>,
+    ) -> Option<Task> {
+        let mut state = lock(&self.state);
+        loop {
+            if state.broken || enough(&state) {
+                return None;
+            }
+            if let Some(task) = choose(&mut state) {
+                return Some(task);
+            }
+            // Most often it is a matter of microseconds, and to sleep takes more.
+            let before = self.changes.load(Ordering::Relaxed);
+            drop(state);
+            let changed = || self.changes.load(Ordering::Relaxed) != before;
+            for _ in 0..SPINS {
+                if changed() {
+                    break;
+                }
+                std::hint::spin_loop();
+            }
+            state = lock(&self.state);
+            if !changed() {
+                state.waiting += 1;
+                // Nobody rings for the judge's sake.
+                state = match self.bell.wait_timeout(state, PATIENCE) {
+                    Ok((state, _)) => state,
+                    Err(poisoned) => poisoned.into_inner().0,
+                };
+                state.waiting -= 1;
+            }
+        }
+    }
+
+    fn perform(&self, task: Task) {
+        match task {
+            Task::See(seat, shared) => self.see(seat, shared),
+            Task::Deal(shared, lists) => self.deal(&shared, lists),
+            Task::Read(block, lists) => self.read(block, lists),
+        }
+    }
+
+    /// Shows a block to a worker.
+    fn see(&self, at: usize, shared: Arc<Shared>) {
+        if let Some(seat) = self.seats.get(at) {
+            let mut seat = lock(seat);
+            let Seat { worker, facts } = &mut *seat;
+            let own = self.deals().then(|| {
+                let lists = shared.dealt.get();
+                lists
+                    .and_then(|lists| lists.get(at))
+                    .map_or(&[][..], Vec::as_slice)
+            });
+            drive(worker, &shared.block, own, facts, |facts| {
+                self.hand_in(at, facts);
+            });
+        }
+        self.change(|state| state.seen(at, shared));
+        self.judge();
+    }
+
+    /// Finds whom the packets of a block concern.
+    fn deal(&self, shared: &Shared, mut lists: Lists) {
+        let chunk = &shared.block.chunk;
+        lists.resize_with(self.seats.len(), Vec::new);
+        lists.iter_mut().for_each(Vec::clear);
+        let mut ahead = chunk.iter().skip(AHEAD);
+        for (index, (meta, octets)) in (0..).zip(chunk.iter()) {
+            if let Some((_, octets)) = ahead.next() {
+                self.dealer.look_ahead(octets);
+            }
+            let mut left = self.dealer.concerns(&meta.packet(0, octets));
+            while left != 0 {
+                let worker = left.trailing_zeros() as usize;
+                left &= left - 1;
+                if let Some(list) = lists.get_mut(worker) {
+                    list.push(index);
+                }
+            }
+        }
+        // Who takes the task is the only one to set it.
+        let _ = shared.dealt.set(lists);
+        self.change(|_| ());
+    }
+
+    /// Reads the next block, and deals it.
+    fn read(&self, mut block: Block, lists: Lists) {
+        let mut intake = lock(&self.intake);
+        let Intake { stepper, feed } = &mut *intake;
+        let filled = match feed {
+            Some(feed) => lock(feed).fill(&mut block.chunk),
+            None => Filled::End,
+        };
+        if filled == Filled::More {
+            stepper.step(&mut block);
+        }
+        drop(intake);
+        let shared = Arc::new(Shared::new(block));
+        self.change(|state| {
+            state.intake = match filled {
+                Filled::End => Reading::Nothing,
+                Filled::More | Filled::Idle => Reading::Open,
+            };
+            if filled == Filled::More {
+                state.blocks.push_back(Arc::clone(&shared));
+            }
+        });
+        if filled == Filled::More && self.deals() {
+            self.deal(&shared, lists);
+        }
+    }
+
+    /// Puts what a worker has found before the judge. Where too much of it waits for another worker, that one is seen to.
+    fn hand_in(&self, at: usize, facts: &mut Facts) {
+        let count = facts.observations.len();
+        let worker = facts.worker;
+        let mut post = lock(&self.post);
+        let empty = post.emptied.get_mut(at).and_then(Vec::pop);
+        post.letters
+            .push(std::mem::replace(facts, empty.unwrap_or_default()));
+        drop(post);
+        facts.worker = worker;
+        let Some(waiting) = self.waiting.get(at) else {
+            return;
+        };
+        if waiting.fetch_add(count, Ordering::Relaxed) + count <= MOST_WAITING {
+            return;
+        }
+        self.judge();
+        let enough = |_: &State| {
+            waiting.load(Ordering::Relaxed) <= MOST_WAITING / 2
+                || self.waits_for.load(Ordering::Relaxed) == at
+        };
+        let deals = self.deals();
+        while let Some(task) = self.next(enough, |state| state.others(at, deals)) {
+            self.perform(task);
+        }
+    }
+
+    /// Has the judge look at what waits for him, unless somebody does already.
+    fn judge(&self) {
+        // Who has found him taken has posted before: so it is looked again once he is free.
+        while !lock(&self.post).is_empty() {
+            let mut bench = match self.bench.try_lock() {
+                Ok(bench) => bench,
+                Err(TryLockError::Poisoned(bench)) => bench.into_inner(),
+                Err(TryLockError::WouldBlock) => return,
+            };
+            let Some(bench) = &mut *bench else { return };
+            let mut post = lock(&self.post);
+            let letters = std::mem::take(&mut post.letters);
+            let visits = std::mem::take(&mut post.visits);
+            drop(post);
+            self.read_letters(bench, letters);
+            if let Some(look) = &bench.look {
+                look(&bench.judge, &mut bench.sink);
+            }
+            for visit in visits {
+                visit(&bench.judge, &mut bench.sink);
+            }
+        }
+    }
+
+    fn read_letters(&self, bench: &mut Bench<S>, mut letters: Vec<Facts>) {
+        let judge = &mut bench.judge;
+        let mut looked_at: Vec<usize> = (0..)
+            .zip(&self.waiting)
+            .map(|(at, _)| judge.waiting(at))
+            .collect();
+        for facts in &mut letters {
+            if let Some(looked_at) = looked_at.get_mut(usize::from(facts.worker)) {
+                *looked_at += facts.observations.len();
+            }
+            judge.take(facts, &mut bench.sink);
+        }
+        let mut held_up = false;
+        for ((at, waiting), before) in (0..).zip(&self.waiting).zip(looked_at) {
+            let looked_at = before - judge.waiting(at);
+            held_up |= waiting.fetch_sub(looked_at, Ordering::Relaxed) > MOST_WAITING;
+        }
+        let waits_for = usize::from(judge.waits_for());
+        self.waits_for.store(waits_for, Ordering::Relaxed);
+        let mut post = lock(&self.post);
+        for facts in letters {
+            if let Some(emptied) = post.emptied.get_mut(usize::from(facts.worker)) {
+                emptied.push(facts);
+            }
+        }
+        drop(post);
+        if held_up {
+            self.change(|_| ());
+        }
+    }
+
+    /// Whether packets are dealt, or all are shown to all.
+    fn deals(&self) -> bool {
+        self.seats.len() <= usize::from(Dealer::MOST)
+    }
+
+    /// Changes the state, and wakes those who wait.
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        let mut state = lock(&self.state);
+        change(&mut state);
+        self.changes.fetch_add(1, Ordering::Relaxed);
+        if state.waiting > 0 {
+            self.bell.notify_all();
+        }
+    }
+}
+
+impl State {
+    /// What a thread does whose own worker is `own`.
+    fn task(&mut self, own: usize, most: usize, deals: bool) -> Option<Task> {
+        if let Some(task) = self.see(own, deals) {
+            return Some(task);
+        }
+        if deals && let Some(shared) = self.undealt.pop_front() {
+            return Some(Task::Deal(shared, self.lists()));
+        }
+        if self.intake == Reading::Open && self.blocks.len() < most {
+            self.intake = Reading::Taken;
+            let block = self.spare.pop().unwrap_or_default();
+            return Some(Task::Read(block, self.lists()));
+        }
+        self.others(own, deals)
+    }
+
+    /// A worker sees his next block, if it is there and nobody has him.
+    fn see(&mut self, at: usize, deals: bool) -> Option<Task> {
+        let place = self.places.get_mut(at).filter(|place| !place.taken)?;
+        let shared = self.blocks.get(place.next - self.first)?;
+        if deals && shared.dealt.get().is_none() {
+            return None;
+        }
+        place.taken = true;
+        Some(Task::See(at, Arc::clone(shared)))
+    }
+
+    /// What is to be done for the others, first for him who is furthest behind.
+    fn others(&mut self, own: usize, deals: bool) -> Option<Task> {
+        let mut others: Vec<usize> = (0..self.places.len()).filter(|&at| at != own).collect();
+        others.sort_by_key(|&at| self.places.get(at).map(|place| place.next));
+        others.into_iter().find_map(|at| self.see(at, deals))
+    }
+
+    fn lists(&mut self) -> Lists {
+        self.spare_lists.pop().unwrap_or_default()
+    }
+
+    /// A worker has seen a block.
+    fn seen(&mut self, at: usize, shared: Arc<Shared>) {
+        drop(shared);
+        if let Some(place) = self.places.get_mut(at) {
+            place.taken = false;
+            place.next += 1;
+        }
+        let seen_by_all = self.places.iter().map(|place| place.next).min();
+        while Some(self.first) < seen_by_all {
+            self.first += 1;
+            let Some(shared) = self.blocks.pop_front().and_then(Arc::into_inner) else {
+                continue;
+            };
+            self.spare.push(shared.block);
+            self.spare_lists.extend(shared.dealt.into_inner());
+        }
+    }
+}
+
+impl Shared {
+    fn new(block: Block) -> Self {
+        Self {
+            block,
+            dealt: OnceLock::new(),
+        }
+    }
+}
+
+impl<S> Post<S> {
+    fn is_empty(&self) -> bool {
+        self.letters.is_empty() && self.visits.is_empty()
+    }
+}
+
+/// Wakes all when a worker panics: they would wait for what he had in hand.
+struct Breaks<'a, S>(&'a Crew<S>);
+
+impl<S> Drop for Breaks<'_, S> {
+    fn drop(&mut self) {
+        lock(&self.0.state).broken = true;
+        self.0.bell.notify_all();
+    }
+}
+
+fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Of what a thread has left half done behind a panic nothing is used: see `Breaks`.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// So many packets before its turn a packet's headers are fetched.
+const AHEAD: usize = 8;
+/// How long something to do is waited for without sleeping: some tens of microseconds.
+const SPINS: u32 = 2000;
+/// How long a sleep may be that nobody ends: only a worker who waits for the judge is not always rung for.
+const PATIENCE: Duration = Duration::from_millis(1);
+/// Facts of a worker that may wait for those of others: some megabytes.
+const MOST_WAITING: usize = 8192;
+/// Visits that may wait for the judge.
+const MOST_VISITS: usize = 4;
