@@ -84,59 +84,69 @@ impl Stepper {
     }
 }
 
-/// Shows a block to a worker, or those packets of it that are dealt to him; what he has found goes to `hand_on`.
+/// How far a worker is in a block.
+#[derive(Debug, Clone, Copy, Default)]
+struct Step {
+    /// Packets that it was shown, of those that are dealt to it.
+    packets: usize,
+    /// Ticks that are done.
+    ticks: usize,
+}
+
+/// Shows a block to a worker, or those packets of it that are dealt to him, from `step` on; what he has found goes to `hand_on`.
+/// Answers whether he has seen all: where `hand_on` says that this is enough for now, he goes on with the next call.
 fn drive(
     worker: &mut Worker,
     block: &Block,
     dealt: Option<&[u32]>,
+    step: &mut Step,
     facts: &mut Facts,
-    mut hand_on: impl FnMut(&mut Facts),
-) {
+    mut hand_on: impl FnMut(&mut Facts) -> bool,
+) -> bool {
     let metas = block.chunk.metas();
     if let Some(first) = metas.first() {
         worker.begin(first.at_ns);
     }
-    let mut all = 0..metas.len();
-    let mut own = dealt.unwrap_or_default().iter();
-    let mut next = || match dealt {
-        None => all.next(),
-        Some(_) => own.next().map(|&index| index as usize),
-    };
     // What a block is about to be shown, with the packet and the ticks before it counted in.
-    let mut ticks = block.ticks.iter();
-    let mut tick = ticks.next();
-    let mut passed = 0;
     let mut batch: Vec<Packet<'_>> = Vec::with_capacity(BATCH);
     loop {
-        let index = next();
-        while let Some(due) = tick.filter(|tick| index.is_none_or(|index| tick.before <= index)) {
+        let index = match dealt {
+            None => Some(step.packets),
+            Some(own) => own.get(step.packets).map(|&index| index as usize),
+        };
+        let next = index.and_then(|index| Some((index, metas.get(index)?)));
+        let is_due = |tick: &&Tick| next.is_none_or(|(index, _)| tick.before <= index);
+        while let Some(due) = block.ticks.get(step.ticks).filter(is_due) {
             worker.packets(&batch, facts);
             batch.clear();
-            let seq = block.first_seq + due.before as u64 + passed;
+            let seq = block.first_seq + (due.before + step.ticks) as u64;
             while worker.tick(due.at_ns, seq, facts) == Ticked::MoreToTell {
-                hand_on(facts);
+                if !hand_on(facts) {
+                    return false;
+                }
             }
-            passed += 1;
-            tick = ticks.next();
+            step.ticks += 1;
         }
-        let Some((index, meta)) = index.and_then(|index| Some((index, metas.get(index)?))) else {
+        let Some((index, meta)) = next else {
             break;
         };
-        let seq = block.first_seq + index as u64 + passed;
+        let seq = block.first_seq + (index + step.ticks) as u64;
         batch.push(meta.packet(seq, block.chunk.octets(meta)));
+        step.packets += 1;
         if batch.len() == BATCH {
             worker.packets(&batch, facts);
             batch.clear();
-            if facts.observations.len() >= FACTS_AT_MOST {
-                hand_on(facts);
+            if facts.observations.len() >= FACTS_AT_MOST && !hand_on(facts) {
+                return false;
             }
         }
     }
     worker.packets(&batch, facts);
     // It has passed what is others' too.
-    let last = block.first_seq + metas.len() as u64 + passed;
+    let last = block.first_seq + (metas.len() + step.ticks) as u64;
     facts.through = facts.through.max(last.saturating_sub(1));
     hand_on(facts);
+    true
 }
 
 /// What the reader has counted.
@@ -225,8 +235,8 @@ impl<S: Sink + Send + 'static> Pipeline<S> {
         } else {
             let dealer = Dealer::new(config.workers, config.seed);
             let workers = (0..config.workers).map(worker).collect();
-            let most = config.limits.under_way.max(LEAST_UNDER_WAY);
-            let crew = Arc::new(Crew::new(workers, dealer, most, judge, sink));
+            let under_way = config.limits.under_way;
+            let crew = Arc::new(Crew::new(workers, dealer, under_way, judge, sink));
             let serve = |own| {
                 let crew = Arc::clone(&crew);
                 std::thread::spawn(move || crew.serve(own))
@@ -346,21 +356,17 @@ impl<S: Sink> Inline<S> {
     fn push(&mut self, fill: impl FnOnce(&mut Stepper, &mut Block)) {
         fill(&mut self.stepper, &mut self.block);
         let Self { judge, sink, .. } = self;
-        drive(
-            &mut self.worker,
-            &self.block,
-            None,
-            &mut self.facts,
-            |facts| {
-                judge.take(facts, sink);
-            },
-        );
+        let (worker, facts, mut step) = (&mut self.worker, &mut self.facts, Step::default());
+        drive(worker, &self.block, None, &mut step, facts, |facts| {
+            judge.take(facts, sink);
+            true
+        });
     }
 }
 
 /// Packets shown to a worker at once: enough to hide the misses of the flow table behind each other later.
 const BATCH: usize = 64;
 /// Facts that are handed on before their block is done: there may be one for each of its packets.
-const FACTS_AT_MOST: usize = 1024;
-/// With fewer blocks, whoever is ahead has nothing to do until the others come.
-const LEAST_UNDER_WAY: usize = 2;
+const FACTS_AT_MOST: usize = 256;
+#[cfg(test)]
+mod tests;

@@ -98,8 +98,15 @@ pub fn limits(shared: &Shared) -> Result<Limits, Failure> {
             least.div_ceil(1 << 20)
         )));
     }
+    if octets < LITTLE {
+        // A system that refuses has none.
+        let _ = rustix::thread::disable_transparent_huge_pages(true);
+    }
     Ok(Limits::within(octets, shared.workers))
 }
+
+/// With a memory limit below this no huge pages are used: of those that are touched at all, two megabytes each would count.
+const LITTLE: usize = 256 << 20;
 
 /// What the engine makes for a run with this output and these signatures: nothing that nobody writes or knows.
 #[must_use]

@@ -123,6 +123,13 @@ struct Inbox {
 }
 
 impl Inbox {
+    /// Keeps a letter for its worker, unless he gets back more than he sends.
+    fn keep_spent(&mut self, letter: Vec<Observation>) {
+        if self.spent.len() < MOST_SPENT && letter.len() <= LONG_LETTER {
+            self.spent.push(letter);
+        }
+    }
+
     /// The key of the next fact to be looked at.
     fn first(&self) -> Option<Key> {
         let letter = self.letters.front()?;
@@ -283,7 +290,7 @@ impl Judge {
                 return;
             };
             if looked_at == letter.len() {
-                inbox.spent.push(letter);
+                inbox.keep_spent(letter);
             } else {
                 inbox.letters.push_front(letter);
                 inbox.looked_at = looked_at;
@@ -391,5 +398,9 @@ impl Judge {
     }
 }
 
+/// Letters of a worker that wait to be given back to him.
+const MOST_SPENT: usize = 2;
+/// Facts of a letter that is not worth giving back: it would hold their memory meanwhile.
+const LONG_LETTER: usize = 512;
 /// A host's name and a port; what is longer is kept by nobody.
 const MAX_NAME: usize = 255 + ":65535".len();

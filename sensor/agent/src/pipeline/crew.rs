@@ -4,18 +4,18 @@
 //! would be one more to wait for. Each thread has a worker whose packets it sees to first. When it has seen all that are
 //! there, it reads the next block and finds whom its packets concern ([`Dealer`]), once for all workers. When enough blocks
 //! are under way it sees to a worker whose thread is held up. What a worker has found is looked at by whoever finds the judge
-//! free just then.
+//! free just then. A worker who is so far ahead that too much of it waits for the others stops in the midst of his block, and
+//! his thread does something else.
 //!
 //! A worker sees the blocks in their order, and only one thread at a time has him. So it does not show who did what.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
-use std::time::Duration;
 
 use terrier_engine::{Dealer, Facts, Judge, Sink, Worker};
 
-use super::{Block, Feed, Look, Stepper, Visit, drive};
+use super::{Block, Feed, Look, Step, Stepper, Visit, drive};
 use crate::capture::Filled;
 
 /// The threads' common ground.
@@ -28,6 +28,8 @@ pub(super) struct Crew<S> {
     seats: Vec<Mutex<Seat>>,
     intake: Mutex<Intake>,
     post: Mutex<Post<S>>,
+    /// How much there is in it.
+    posted: AtomicUsize,
     bench: Mutex<Option<Bench<S>>>,
     /// Facts of each worker that were handed in and not looked at.
     waiting: Vec<AtomicUsize>,
@@ -36,6 +38,8 @@ pub(super) struct Crew<S> {
     dealer: Dealer,
     /// Blocks that may be under way.
     most: usize,
+    /// Facts of a worker that may wait for those of others.
+    most_waiting: usize,
 }
 
 /// What is under way.
@@ -66,6 +70,8 @@ struct Place {
     next: usize,
     /// A thread has him.
     taken: bool,
+    /// Too much of what he has found waits for what others find before it: he waits too.
+    held_up: bool,
 }
 
 /// Whether somebody may read on.
@@ -89,9 +95,10 @@ struct Shared {
 /// The packets of each worker, by index in the block.
 type Lists = Vec<Vec<u32>>;
 
-/// A worker, and what he has found since it was handed in.
+/// A worker, how far he is in his block, and what he has found since it was handed in.
 struct Seat {
     worker: Worker,
+    step: Step,
     facts: Facts,
 }
 
@@ -129,11 +136,11 @@ enum Task {
 }
 
 impl<S: Sink> Crew<S> {
-    /// At most `most` blocks are under way.
+    /// About so many blocks are under way at most.
     pub(super) fn new(
         workers: Vec<Worker>,
         dealer: Dealer,
-        most: usize,
+        under_way: usize,
         judge: Judge,
         sink: S,
     ) -> Self {
@@ -141,6 +148,7 @@ impl<S: Sink> Crew<S> {
         let seat = |(index, worker)| {
             Mutex::new(Seat {
                 worker,
+                step: Step::default(),
                 facts: Facts {
                     worker: index,
                     ..Facts::default()
@@ -161,6 +169,7 @@ impl<S: Sink> Crew<S> {
                 emptied: (0..count).map(|_| Vec::new()).collect(),
                 visits: Vec::new(),
             }),
+            posted: AtomicUsize::new(0),
             bench: Mutex::new(Some(Bench {
                 judge: Box::new(judge),
                 sink,
@@ -169,7 +178,9 @@ impl<S: Sink> Crew<S> {
             waiting: (0..count).map(|_| AtomicUsize::new(0)).collect(),
             waits_for: AtomicUsize::new(0),
             dealer,
-            most,
+            // With fewer, whoever is ahead has nothing to do until the others come.
+            most: under_way.max(2),
+            most_waiting: under_way.max(1) * WAITING,
         }
     }
 
@@ -226,6 +237,7 @@ impl<S: Sink> Crew<S> {
             return false;
         }
         post.visits.push(visit);
+        self.posted.fetch_add(1, Ordering::SeqCst);
         drop(post);
         self.judge();
         true
@@ -236,7 +248,7 @@ impl<S: Sink> Crew<S> {
         let breaks = Breaks(self);
         let deals = self.deals();
         while let Some(task) = self.next(&enough, |state| state.task(own, self.most, deals)) {
-            self.perform(task);
+            self.perform(own, task);
         }
         std::mem::forget(breaks);
     }
@@ -255,6 +267,14 @@ impl<S: Sink> Crew<S> {
             if let Some(task) = choose(&mut state) {
                 return Some(task);
             }
+            if self.posted.load(Ordering::Relaxed) > 0 {
+                drop(state);
+                let judged = self.judge();
+                state = lock(&self.state);
+                if judged {
+                    continue;
+                }
+            }
             // Most often it is a matter of microseconds, and to sleep takes more.
             let before = self.changes.load(Ordering::Relaxed);
             drop(state);
@@ -268,41 +288,62 @@ impl<S: Sink> Crew<S> {
             state = lock(&self.state);
             if !changed() {
                 state.waiting += 1;
-                // Nobody rings for the judge's sake.
-                state = match self.bell.wait_timeout(state, PATIENCE) {
-                    Ok((state, _)) => state,
-                    Err(poisoned) => poisoned.into_inner().0,
-                };
+                let woken = self.bell.wait(state);
+                state = woken.unwrap_or_else(PoisonError::into_inner);
                 state.waiting -= 1;
             }
         }
     }
 
-    fn perform(&self, task: Task) {
+    fn perform(&self, own: usize, task: Task) {
         match task {
-            Task::See(seat, shared) => self.see(seat, shared),
+            Task::See(seat, shared) => {
+                self.see(seat, shared);
+                // The judge's tables stay in one processor's cache, and their memory with one thread, as long as that is not
+                // behind.
+                if own == 0 || self.posted.load(Ordering::Relaxed) >= MANY_LETTERS {
+                    self.judge();
+                }
+            }
             Task::Deal(shared, lists) => self.deal(&shared, lists),
             Task::Read(block, lists) => self.read(block, lists),
         }
     }
 
-    /// Shows a block to a worker.
+    /// Shows a block to a worker, as far as he may go.
     fn see(&self, at: usize, shared: Arc<Shared>) {
-        if let Some(seat) = self.seats.get(at) {
-            let mut seat = lock(seat);
-            let Seat { worker, facts } = &mut *seat;
-            let own = self.deals().then(|| {
-                let lists = shared.dealt.get();
-                lists
-                    .and_then(|lists| lists.get(at))
-                    .map_or(&[][..], Vec::as_slice)
-            });
-            drive(worker, &shared.block, own, facts, |facts| {
-                self.hand_in(at, facts);
-            });
+        let Some(seat) = self.seats.get(at) else {
+            return;
+        };
+        let mut seat = lock(seat);
+        let Seat {
+            worker,
+            step,
+            facts,
+        } = &mut *seat;
+        let own = self.deals().then(|| {
+            let lists = shared.dealt.get();
+            let own = lists.and_then(|lists| lists.get(at));
+            own.map_or(&[][..], Vec::as_slice)
+        });
+        let is_done = drive(worker, &shared.block, own, step, facts, |facts| {
+            self.hand_in(at, facts);
+            self.may_find(at, self.most_waiting)
+        });
+        if is_done {
+            *step = Step::default();
         }
-        self.change(|state| state.seen(at, shared));
-        self.judge();
+        drop(seat);
+        self.change(|state| {
+            if let Some(place) = state.places.get_mut(at) {
+                place.taken = false;
+                // Where the judge has come further meanwhile, nobody would say that it goes on.
+                place.held_up = !is_done && !self.may_find(at, self.most_waiting / 2);
+            }
+            if is_done {
+                state.seen(at, shared);
+            }
+        });
     }
 
     /// Finds whom the packets of a block concern.
@@ -356,46 +397,46 @@ impl<S: Sink> Crew<S> {
         }
     }
 
-    /// Puts what a worker has found before the judge. Where too much of it waits for another worker, that one is seen to.
+    /// Puts what a worker has found where the judge takes it from.
     fn hand_in(&self, at: usize, facts: &mut Facts) {
-        let count = facts.observations.len();
+        if let Some(waiting) = self.waiting.get(at) {
+            waiting.fetch_add(facts.observations.len(), Ordering::Relaxed);
+        }
         let worker = facts.worker;
         let mut post = lock(&self.post);
-        let empty = post.emptied.get_mut(at).and_then(Vec::pop);
+        let emptied = post.emptied.get_mut(at).and_then(Vec::pop);
         post.letters
-            .push(std::mem::replace(facts, empty.unwrap_or_default()));
+            .push(std::mem::replace(facts, emptied.unwrap_or_default()));
+        self.posted.fetch_add(1, Ordering::SeqCst);
         drop(post);
         facts.worker = worker;
-        let Some(waiting) = self.waiting.get(at) else {
-            return;
-        };
-        if waiting.fetch_add(count, Ordering::Relaxed) + count <= MOST_WAITING {
-            return;
-        }
-        self.judge();
-        let enough = |_: &State| {
-            waiting.load(Ordering::Relaxed) <= MOST_WAITING / 2
-                || self.waits_for.load(Ordering::Relaxed) == at
-        };
-        let deals = self.deals();
-        while let Some(task) = self.next(enough, |state| state.others(at, deals)) {
-            self.perform(task);
-        }
     }
 
-    /// Has the judge look at what waits for him, unless somebody does already.
-    fn judge(&self) {
+    /// Whether a worker may find more: not so much of it waits for that of others, or the others' waits for his.
+    fn may_find(&self, at: usize, most: usize) -> bool {
+        let waiting = self.waiting.get(at);
+        waiting.is_none_or(|waiting| waiting.load(Ordering::Relaxed) <= most)
+            || self.waits_for.load(Ordering::Relaxed) == at
+    }
+
+    /// Has the judge look at what waits for him, unless somebody does already. Answers whether there was anything to do.
+    fn judge(&self) -> bool {
+        let mut judged = false;
         // Who has found him taken has posted before: so it is looked again once he is free.
-        while !lock(&self.post).is_empty() {
+        while self.posted.load(Ordering::SeqCst) > 0 {
             let mut bench = match self.bench.try_lock() {
                 Ok(bench) => bench,
                 Err(TryLockError::Poisoned(bench)) => bench.into_inner(),
-                Err(TryLockError::WouldBlock) => return,
+                Err(TryLockError::WouldBlock) => return judged,
             };
-            let Some(bench) = &mut *bench else { return };
+            let Some(bench) = &mut *bench else {
+                return judged;
+            };
+            judged = true;
             let mut post = lock(&self.post);
             let letters = std::mem::take(&mut post.letters);
             let visits = std::mem::take(&mut post.visits);
+            self.posted.store(0, Ordering::SeqCst);
             drop(post);
             self.read_letters(bench, letters);
             if let Some(look) = &bench.look {
@@ -405,6 +446,7 @@ impl<S: Sink> Crew<S> {
                 visit(&bench.judge, &mut bench.sink);
             }
         }
+        judged
     }
 
     fn read_letters(&self, bench: &mut Bench<S>, mut letters: Vec<Facts>) {
@@ -419,22 +461,31 @@ impl<S: Sink> Crew<S> {
             }
             judge.take(facts, &mut bench.sink);
         }
-        let mut held_up = false;
         for ((at, waiting), before) in (0..).zip(&self.waiting).zip(looked_at) {
-            let looked_at = before - judge.waiting(at);
-            held_up |= waiting.fetch_sub(looked_at, Ordering::Relaxed) > MOST_WAITING;
+            waiting.fetch_sub(before - judge.waiting(at), Ordering::Relaxed);
         }
         let waits_for = usize::from(judge.waits_for());
         self.waits_for.store(waits_for, Ordering::Relaxed);
         let mut post = lock(&self.post);
         for facts in letters {
-            if let Some(emptied) = post.emptied.get_mut(usize::from(facts.worker)) {
+            // What is in them is dropped when they are taken again.
+            if let Some(emptied) = post.emptied.get_mut(usize::from(facts.worker))
+                && emptied.len() < MOST_EMPTIED
+            {
                 emptied.push(facts);
             }
         }
         drop(post);
-        if held_up {
-            self.change(|_| ());
+        let mut state = lock(&self.state);
+        let mut goes_on = false;
+        for (at, place) in state.places.iter_mut().enumerate() {
+            if place.held_up && self.may_find(at, self.most_waiting / 2) {
+                place.held_up = false;
+                goes_on = true;
+            }
+        }
+        if goes_on {
+            self.wake(&state);
         }
     }
 
@@ -447,6 +498,10 @@ impl<S: Sink> Crew<S> {
     fn change(&self, change: impl FnOnce(&mut State)) {
         let mut state = lock(&self.state);
         change(&mut state);
+        self.wake(&state);
+    }
+
+    fn wake(&self, state: &State) {
         self.changes.fetch_add(1, Ordering::Relaxed);
         if state.waiting > 0 {
             self.bell.notify_all();
@@ -473,7 +528,8 @@ impl State {
 
     /// A worker sees his next block, if it is there and nobody has him.
     fn see(&mut self, at: usize, deals: bool) -> Option<Task> {
-        let place = self.places.get_mut(at).filter(|place| !place.taken)?;
+        let may = |place: &&mut Place| !place.taken && !place.held_up;
+        let place = self.places.get_mut(at).filter(may)?;
         let shared = self.blocks.get(place.next - self.first)?;
         if deals && shared.dealt.get().is_none() {
             return None;
@@ -497,7 +553,6 @@ impl State {
     fn seen(&mut self, at: usize, shared: Arc<Shared>) {
         drop(shared);
         if let Some(place) = self.places.get_mut(at) {
-            place.taken = false;
             place.next += 1;
         }
         let seen_by_all = self.places.iter().map(|place| place.next).min();
@@ -521,12 +576,6 @@ impl Shared {
     }
 }
 
-impl<S> Post<S> {
-    fn is_empty(&self) -> bool {
-        self.letters.is_empty() && self.visits.is_empty()
-    }
-}
-
 /// Wakes all when a worker panics: they would wait for what he had in hand.
 struct Breaks<'a, S>(&'a Crew<S>);
 
@@ -546,9 +595,12 @@ fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 const AHEAD: usize = 8;
 /// How long something to do is waited for without sleeping: some tens of microseconds.
 const SPINS: u32 = 2000;
-/// How long a sleep may be that nobody ends: only a worker who waits for the judge is not always rung for.
-const PATIENCE: Duration = Duration::from_millis(1);
-/// Facts of a worker that may wait for those of others: some megabytes.
-const MOST_WAITING: usize = 8192;
+/// Facts of a worker that may wait for those of others, in the place of each block that may be under way: with the longest
+/// names a megabyte.
+const WAITING: usize = 512;
+/// So many letters wait when whoever has judged so far is behind.
+const MANY_LETTERS: usize = 8;
+/// Letters of a worker that wait to be used again.
+const MOST_EMPTIED: usize = 2;
 /// Visits that may wait for the judge.
 const MOST_VISITS: usize = 4;
