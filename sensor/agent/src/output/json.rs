@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 use terrier_engine::Sink;
-use terrier_engine::alert::{Alert, AlertRecord};
+use terrier_engine::alert::{Alert, AlertRecord, SensorAlert};
 use terrier_engine::detect::NameSource;
 use terrier_engine::observation::{FlowEnd, FlowRef, Observation};
 use terrier_engine::record::{FlowRecord, ObservationRecord};
@@ -89,6 +89,14 @@ impl<W: Write> Sink for JsonLines<W> {
             let sensor = std::mem::take(&mut self.sensor);
             let captures = self.captures.clone();
             self.line(&AlertRecord::new(alert, &sensor, &captures.all()));
+            self.sensor = sensor;
+        }
+    }
+
+    fn sensor_alert(&mut self, alert: &SensorAlert, _opened: bool) {
+        if self.emitted.alerts {
+            let sensor = std::mem::take(&mut self.sensor);
+            self.line(&AlertRecord::of_sensor(alert, &sensor));
             self.sensor = sensor;
         }
     }

@@ -16,7 +16,7 @@ enum ToJudge {
     Visit(Visit),
 }
 
-type Visit = Box<dyn FnOnce(&Judge, &mut Records) + Send>;
+type Visit = Box<dyn FnOnce(&mut Judge, &mut Records) + Send>;
 
 /// The way to the judge. Each worker has its own copy.
 #[derive(Clone)]
@@ -65,7 +65,7 @@ impl Judging {
 
     /// Has `visit` called where the judge and the records are, soon. A judge who is behind takes no visit, so that the caller
     /// never waits.
-    pub(super) fn visit(&self, visit: impl FnOnce(&Judge, &mut Records) + Send + 'static) {
+    pub(super) fn visit(&self, visit: impl FnOnce(&mut Judge, &mut Records) + Send + 'static) {
         let _ = self.line.sender.try_send(ToJudge::Visit(Box::new(visit)));
     }
 
