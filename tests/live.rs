@@ -6,6 +6,7 @@
 mod overload;
 mod rate;
 mod spread;
+mod storms;
 
 use std::collections::BTreeMap;
 use std::fs::File;

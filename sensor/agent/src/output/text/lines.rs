@@ -107,7 +107,7 @@ impl Sink for Lines {
         page.paragraph(dim(at), REASONS, &body);
         let reasons = alert.reasons.iter().filter(|why| why.what != "severity");
         let reasons: Vec<String> = reasons
-            .map(|why| format!("{} {}", why.observed, why.because))
+            .map(|why| format!("{}: {}", why.observed, why.because))
             .collect();
         page.paragraph(plain(""), REASONS, &[dim(reasons.join("; "))]);
         self.out.add(&page.text);
