@@ -6,7 +6,7 @@ use std::fs;
 
 use nix::sys::resource::{UsageWho, getrusage};
 use rustix::process::Signal;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{ETHERNET, Namespace};
 use crate::hostile::packets::Flow;
@@ -125,7 +125,8 @@ fn one_storm(
         .map(|line| serde_json::from_str(line).expect("a record"))
         .collect();
     let stats = of_kind(found.clone(), "stats").remove(0);
-    if stats["drops"] != json!({"nic": 0, "kernel": 0, "queue": 0}) || stats["facts_lost"] != 0 {
+    // What the kernel could not hand on was not there to be found. Facts may be lost: those of the storm.
+    if stats["drops"]["kernel"] != 0 {
         skip(&format!("this machine is too busy for a storm: {stats}"));
         return None;
     }
