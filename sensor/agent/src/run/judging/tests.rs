@@ -2,6 +2,8 @@ use terrier_engine::{
     END_OF_INPUT, Limits, LinkType, Packet, Ticked, Wanted, Worker, WorkerConfig,
 };
 
+use terrier_engine::observation::Openings;
+
 use super::*;
 
 /// The facts of so many empty flows, which have nothing but ends, and of one connection over VNC.
@@ -13,7 +15,8 @@ fn storm(flows: u32) -> Vec<Observation> {
         limits: Limits::default(),
         wanted: Wanted {
             flow_ends: true,
-            ..Wanted::default()
+            fingerprints: false,
+            openings: Openings::of(|_| false),
         },
     });
     let mut facts = Facts::default();
