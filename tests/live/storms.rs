@@ -151,7 +151,6 @@ fn assert_peak(workers: i64) {
         .expect("it is always told")
         .max_rss();
     let most_kb = LIMIT_KB + UNDER_TEST_KB + workers * RING_KB + (workers - 1) * WAITING_KB;
-    println!("{workers} workers took {peak_kb} kB of {most_kb}");
     assert!(
         peak_kb <= most_kb,
         "{workers} workers took {peak_kb} kB of {most_kb}"

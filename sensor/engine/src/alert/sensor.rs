@@ -240,7 +240,7 @@ impl Part {
         ended: bool,
         say: &mut impl FnMut(&SensorAlert, bool),
     ) -> u64 {
-        let before = self.looks.back().copied().unwrap_or(Look {
+        let before = self.looks.back().copied().unwrap_or_else(|| Look {
             at_ns: now.at_ns,
             ..Look::default()
         });
@@ -256,7 +256,7 @@ impl Part {
 
         let missed = now.counts.since(&before.counts).all_missed() > 0;
         if missed {
-            let spell = self.spell.get_or_insert_with(|| Spell {
+            let spell = self.spell.get_or_insert(Spell {
                 before,
                 last: now,
                 looks: 0,
