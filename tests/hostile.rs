@@ -9,7 +9,7 @@ mod cost;
 mod engine;
 mod mutate;
 mod one_sided;
-mod packets;
+pub(crate) mod packets;
 mod storms;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

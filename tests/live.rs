@@ -6,6 +6,8 @@
 mod overload;
 mod rate;
 mod spread;
+mod storms;
+mod trouble;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -433,26 +435,6 @@ fn goes_on_with_the_interfaces_that_are_left() {
     assert_eq!(faults, Some(3));
     let text = std::fs::read_to_string(&metrics).expect("the metrics were written");
     assert!(text.contains(r#"terrier_sessions_total{protocol="rfb"} "#));
-}
-
-#[test]
-fn the_only_interface_is_waited_for_when_it_goes_down() {
-    let Some(namespace) = Namespace::new(1) else {
-        return;
-    };
-    let sensor = namespace.watch(&["-i", "a0", "--emit", "alert,stats"]);
-    namespace.ip("link set a0 down");
-    sensor.await_said("a0: the interface went down");
-    sensor.await_ready(503);
-    namespace.ip("link set a0 up");
-    let path = support::root().join("pcaps/vnc/tigervnc-no-password.pcapng");
-    namespace.replay(&path, "b0");
-    sensor.await_said("a0: packets come again");
-    sensor.await_ready(200);
-    sensor.signal(Signal::TERM);
-    let ran = sensor.end();
-    ran.expect(0, &[]);
-    assert_eq!(told(ran.records()), told(support::read(&[path]).records()));
 }
 
 #[test]

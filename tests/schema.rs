@@ -103,6 +103,18 @@ fn what_is_no_record_is_refused() {
     ] {
         assert!(!validator.is_valid(&wrong), "{wrong} is taken");
     }
+    // Only an alert about the sensor has no flow and the like.
+    let records = run(["read", "--json", "pcaps/vnc"]).records();
+    for field in ["flow", "grade", "direction", "victim"] {
+        let mut alert = records[0].clone();
+        assert!(validator.is_valid(&alert));
+        if field == "victim" {
+            alert[field]["ip"] = Value::Null;
+        } else {
+            alert[field] = Value::Null;
+        }
+        assert!(!validator.is_valid(&alert), "without {field} it is taken");
+    }
 }
 
 fn schema() -> Value {
@@ -111,7 +123,7 @@ fn schema() -> Value {
     serde_json::from_str(&text).expect("the schema is JSON")
 }
 
-fn validator() -> Validator {
+pub(crate) fn validator() -> Validator {
     jsonschema::draft202012::meta::validate(&schema()).expect("the schema keeps to its own");
     jsonschema::draft202012::new(&schema()).expect("the schema can be used")
 }

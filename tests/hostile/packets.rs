@@ -3,16 +3,16 @@
 use crate::support::capture::Frame;
 
 /// A conversation of two hosts over TCP or UDP.
-pub(super) struct Flow {
+pub(crate) struct Flow {
     ports: [u16; 2],
     addresses: [[u8; 4]; 2],
     seq: [u32; 2],
-    pub(super) at_ns: i64,
+    pub(crate) at_ns: i64,
 }
 
 impl Flow {
     /// The n-th flow, from another client each, to this port.
-    pub(super) fn new(n: u32, port: u16) -> Self {
+    pub(crate) fn new(n: u32, port: u16) -> Self {
         let [_, a, b, c] = n.to_be_bytes();
         Self {
             ports: [1024 + (n >> 24) as u16 + (n % 50_000) as u16, port],
@@ -23,14 +23,14 @@ impl Flow {
     }
 
     /// The next segment of a side: 0 is the client.
-    pub(super) fn tcp(&mut self, side: usize, octets: &[u8]) -> Frame {
+    pub(crate) fn tcp(&mut self, side: usize, octets: &[u8]) -> Frame {
         let frame = self.segment(side, self.seq[side], 0x18, octets);
         self.seq[side] = self.seq[side].wrapping_add(octets.len() as u32);
         frame
     }
 
     /// A segment with any sequence number and flags.
-    pub(super) fn segment(&self, side: usize, seq: u32, flags: u8, octets: &[u8]) -> Frame {
+    pub(crate) fn segment(&self, side: usize, seq: u32, flags: u8, octets: &[u8]) -> Frame {
         let mut header = Vec::with_capacity(20 + octets.len());
         for port in [self.ports[side], self.ports[1 - side]] {
             header.extend_from_slice(&port.to_be_bytes());
@@ -43,7 +43,7 @@ impl Flow {
     }
 
     /// A datagram of a side.
-    pub(super) fn udp(&self, side: usize, octets: &[u8]) -> Frame {
+    pub(crate) fn udp(&self, side: usize, octets: &[u8]) -> Frame {
         let mut header = Vec::with_capacity(8 + octets.len());
         let length = 8 + octets.len() as u16;
         for field in [self.ports[side], self.ports[1 - side], length, 0] {
@@ -54,7 +54,7 @@ impl Flow {
     }
 
     /// An IP packet; `fragment` is the field of flags and offset.
-    pub(super) fn ip(
+    pub(crate) fn ip(
         &self,
         side: usize,
         protocol: u8,

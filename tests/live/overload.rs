@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::rate::Copies;
 use super::{Namespace, lines};
+use crate::support::of_kind;
 use crate::support::sender::Sender;
 
 /// A few flows that are decided and heavy, and between their packets handshakes of others.
@@ -118,6 +119,56 @@ fn handshakes_go_first_when_there_is_too_little_time() {
         all - after <= (all - before) / 2,
         "{after} handshakes and {before} without shedding; {stats}; {at_random}"
     );
+}
+
+#[test]
+fn what_is_lost_is_among_the_alerts() {
+    let Some(namespace) = Namespace::new(1) else {
+        return;
+    };
+    let options = ["--emit", "alert,stats", "--ring-size", "4M", "--no-shed"];
+    let sensor = namespace.watch(&[&["-i", "a0"], &options[..]].concat());
+    let mut many = Copies::of("pcaps/benign/chromium.pcapng", 400);
+    // It stands still until its ring has long been full.
+    sensor.signal(Signal::STOP);
+    namespace.inside(|| Sender::on("b0").send(RATE, |buffer| many.write_next(buffer)));
+    sensor.signal(Signal::CONT);
+    let opened = loop {
+        let alert = sensor.await_record("alert");
+        if alert["detection"] == "sensor.dropping" {
+            break alert;
+        }
+    };
+    sensor.await_metric(
+        r#"terrier_detections_total{detection="sensor.dropping"}"#,
+        1.0,
+    );
+    sensor.signal(Signal::TERM);
+    let ran = sensor.end();
+    ran.expect(0, &["because the ring was full"]);
+    let mut all = vec![opened.clone()];
+    all.extend(of_kind(ran.records(), "alert"));
+    all.retain(|alert| alert["detection"] == "sensor.dropping");
+    let validator = crate::schema::validator();
+    for (revision, alert) in (0_u64..).zip(&all) {
+        assert!(validator.is_valid(alert), "{alert}");
+        assert_eq!(alert["id"], opened["id"]);
+        assert_eq!(alert["revision"], revision);
+        assert_eq!(alert["evidence"]["capture"], "a0");
+    }
+    let last = all.last().expect("there is one");
+    let drops = &ran.stats()["drops"];
+    let reason = &last["reasons"][0];
+    assert_eq!(reason["what"], "capture.dropped.kernel");
+    let observed = reason["observed"].as_str().expect("a text");
+    assert!(
+        observed.starts_with(&format!("{} of ", drops["kernel"])),
+        "{last}; {drops}"
+    );
+    let advice = last["guidance"][0].as_str().expect("a text");
+    for option in ["--ring-size", "--workers", "--filter"] {
+        assert!(advice.contains(option), "{advice}");
+    }
 }
 
 #[test]

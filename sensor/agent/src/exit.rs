@@ -1,6 +1,6 @@
 //! Exit codes (design, section 5).
 
-use std::io;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use terrier_engine::detect::Severity;
@@ -68,10 +68,10 @@ pub fn output(written: io::Result<()>, shared: &Shared) -> Result<(), Failure> {
     }
 }
 
-/// Says something to who started the program.
-#[expect(clippy::print_stderr, reason = "the user is told here")]
+/// Says something to who started the program. Nobody may be there any more: a sensor outlives the terminal it was started
+/// from, and `eprintln` panics then.
 pub fn tell(what: std::fmt::Arguments<'_>) {
-    eprintln!("terrier: {what}");
+    let _ = writeln!(io::stderr(), "terrier: {what}");
 }
 
 /// The exit code of a run that came to its end.

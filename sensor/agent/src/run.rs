@@ -23,6 +23,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
+use terrier_engine::alert::{Counts, SensorCounts};
 use terrier_engine::{Judge, JudgeConfig, Spread, Worker, WorkerConfig};
 
 use crate::capture::{Live, LiveError, LiveOptions};
@@ -75,6 +76,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         board,
         status: Arc::clone(&status),
         losses: Losses::default(),
+        began: Instant::now(),
     };
     watch.beat();
     // The first time before the server starts, so that a path that cannot be written is told at once.
@@ -146,6 +148,7 @@ struct Watch {
     board: Arc<Board>,
     status: Arc<Status>,
     losses: Losses,
+    began: Instant,
 }
 
 impl Watch {
@@ -209,15 +212,40 @@ impl Watch {
     /// Once a second: counts are published and records leave for where they are read.
     fn beat(&mut self) {
         let interfaces = self.board.interfaces();
+        let facts_lost = self.judging.lost();
+        let counts = self.counts(&interfaces, facts_lost);
         self.losses.tell(&interfaces, Instant::now());
         self.status.telemetry.capture(interfaces);
-        self.status.telemetry.facts_lost(self.judging.lost());
+        self.status.telemetry.facts_lost(facts_lost);
         let status = Arc::clone(&self.status);
         self.judging.visit(move |judge, records| {
+            judge.look_at_sensor(&counts, records);
             let written = records.flush();
             note_output(written, &status);
             publish(judge, records, &status);
         });
+    }
+
+    /// What was missed so far, for the alerts about this sensor.
+    fn counts(&self, interfaces: &[InterfaceCounts], facts_lost: u64) -> SensorCounts {
+        let of = |interface: &InterfaceCounts| {
+            let [nic, kernel, queue] = interface.dropped;
+            let counts = Counts {
+                read: interface.packets,
+                missed: [nic, kernel, queue, interface.shed.packets, 0],
+            };
+            (Some(interface.name.as_str().into()), counts)
+        };
+        let facts = Counts {
+            read: 0,
+            missed: [0, 0, 0, 0, facts_lost],
+        };
+        SensorCounts {
+            at_ns: now_ns(),
+            up: self.began.elapsed(),
+            parts: interfaces.iter().map(of).chain([(None, facts)]).collect(),
+            ended: false,
+        }
     }
 
     /// Ends all flows, writes what is left, and says what was missed.
@@ -235,7 +263,12 @@ impl Watch {
             .iter()
             .all(|&state| state == State::Gone);
         let facts_lost = self.judging.lost();
-        let (judge, mut sink) = self.judging.finish();
+        let counts = SensorCounts {
+            ended: true,
+            ..self.counts(&interfaces, facts_lost)
+        };
+        let (mut judge, mut sink) = self.judging.finish();
+        judge.look_at_sensor(&counts, &mut sink);
         let mut progress = self.board.progress();
         progress.clock_jumps = clock_jumps;
         let captures = (0..).zip(&interfaces);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use terrier_wire::link::{self, Encapsulations};
 
+use crate::alert::Dropping;
 use crate::detect::{self, Listed};
 use crate::protocol::{self, Protocol};
 use crate::signature::{self, Class, Role, Signatures};
@@ -22,7 +23,7 @@ pub struct Coverage {
     pub protocols: Vec<ProtocolRow>,
     /// Tools of the built-in signatures that make an alert, by class and id.
     pub tools: Vec<ToolRow>,
-    /// Detections that need no signature, in the order of the registry.
+    /// Detections that need no signature, in the order of the registry; behind them what the sensor says of itself.
     pub detections: Vec<Listed>,
 }
 
@@ -73,6 +74,7 @@ pub fn coverage() -> Coverage {
         detections: detect::all(Arc::new(none), 0)
             .iter()
             .flat_map(|detection| detection.finds())
+            .chain([Dropping::listed()])
             .collect(),
     }
 }

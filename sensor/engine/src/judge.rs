@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use foldhash::fast::FixedState;
 
-use crate::alert::{Alert, Alerts};
+use crate::alert::{Alert, Alerts, Dropping, SensorAlert, SensorCounts};
 use crate::counters::Counters;
 use crate::detect::{self, Around, Detection, Finding, NameSource};
 use crate::home::HomeNetworks;
@@ -42,6 +42,8 @@ pub trait Sink {
     fn observation(&mut self, observation: &Observation, protocol: &'static str);
     /// An alert that opened or changed. `opened`: for the first time.
     fn alert(&mut self, alert: &Alert, opened: bool);
+    /// An alert about the sensor itself, which live capture alone has.
+    fn sensor_alert(&mut self, _alert: &SensorAlert, _opened: bool) {}
     /// Whether the ends of flows are written: else the names of their responders are not kept.
     fn writes_flows(&self) -> bool {
         true
@@ -107,6 +109,7 @@ pub struct Judge {
     inboxes: Vec<Inbox>,
     verdicts: Verdicts,
     found: Vec<Finding>,
+    dropping: Dropping,
 }
 
 /// Facts of one worker that wait for the others.
@@ -147,6 +150,7 @@ impl Judge {
             .iter()
             .flat_map(|detection| detection.finds())
             .map(|listed| (listed.id, 0))
+            .chain([(Dropping::ID.into(), 0)])
             .collect();
         let looking = std::array::from_fn(|kind| {
             (0..)
@@ -173,7 +177,23 @@ impl Judge {
                 ..Verdicts::default()
             },
             found: Vec::new(),
+            dropping: Dropping::default(),
         }
+    }
+
+    /// Takes what the sensor has missed, as the agent knows it, and says what is to be said of that.
+    pub fn look_at_sensor(&mut self, counts: &SensorCounts, sink: &mut impl Sink) {
+        let Self {
+            dropping, verdicts, ..
+        } = self;
+        dropping.look(counts, |alert, opened| {
+            if opened {
+                let kind = (Dropping::CLASS.to_owned(), alert.severity.name());
+                *verdicts.alerts.entry(kind).or_default() += 1;
+            }
+            sink.sensor_alert(alert, opened);
+        });
+        (verdicts.findings).insert(Dropping::ID.into(), dropping.findings);
     }
 
     /// Takes what a worker found, leaving `facts` empty for the next time, and says what can be said now.

@@ -220,7 +220,7 @@ impl Live {
         self.link
     }
 
-    /// How many packets were received and lost so far. To be asked at least once in 2^32 packets: the kernel's counters
+    /// How many packets were received and lost so far. To be asked at least once in 2^31 packets: the kernel's counters
     /// have 32 bits. On a loopback interface each packet counts twice.
     pub fn stats(&mut self) -> Result<LiveStats, Fault> {
         match self.handle.stats() {
@@ -437,7 +437,11 @@ impl Counters {
             &mut self.sum.dropped_by_interface,
         ];
         for ((now, last), sum) in now.iter().zip(&self.last).zip(sums) {
-            *sum += u64::from(now.wrapping_sub(*last));
+            let more = now.wrapping_sub(*last);
+            // A driver that begins anew counts from 0 again: that is no loss of four billion packets.
+            if more <= u32::MAX / 2 {
+                *sum += u64::from(more);
+            }
         }
         self.last = now;
         self.sum

@@ -9,7 +9,7 @@ use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
 use terrier_engine::Sink;
-use terrier_engine::alert::Alert;
+use terrier_engine::alert::{Alert, SensorAlert};
 use terrier_engine::detect::{NameSource, Severity};
 use terrier_engine::observation::{FlowEnd, FlowRef, Observation};
 
@@ -165,6 +165,12 @@ impl Sink for Records {
         self.worst = self.worst.max(Some(alert.finding.severity));
         self.written += u64::from(self.emitted.alerts);
         self.form.alert(alert, opened);
+    }
+
+    fn sensor_alert(&mut self, alert: &SensorAlert, opened: bool) {
+        self.worst = self.worst.max(Some(alert.severity));
+        self.written += u64::from(self.emitted.alerts);
+        self.form.sensor_alert(alert, opened);
     }
 
     fn writes_flows(&self) -> bool {

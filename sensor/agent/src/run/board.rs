@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::capture::{Damage, Fault, Shed};
 use crate::exit;
@@ -25,8 +26,9 @@ struct Wire {
 /// What was told of an interface.
 struct Told {
     state: State,
-    /// When that began, in nanoseconds since 1970.
+    /// When that began, in nanoseconds since 1970, and by a clock that nobody sets.
     since_ns: i64,
+    since: Instant,
     /// What it was last in trouble for.
     fault: Option<String>,
 }
@@ -75,6 +77,7 @@ impl Board {
             state: Mutex::new(Told {
                 state: State::Up,
                 since_ns: i64::MIN,
+                since: Instant::now(),
                 fault: None,
             }),
         };
@@ -111,17 +114,19 @@ impl Board {
         }
     }
 
-    /// Packets came that were captured at `first_ns` and later. What a ring still held of the time before an interface went
-    /// down does not mean that it is up.
-    pub(super) fn came(&self, wire: usize, first_ns: i64) {
+    /// Packets came, the last of them captured at `last_ns`; answers the interface's state now. What a ring still held of the
+    /// time before it went down does not mean that it is up: that comes soon after, or never.
+    pub(super) fn came(&self, wire: usize, last_ns: i64) -> State {
         let Some(wire) = self.wires.get(wire) else {
-            return;
+            return State::Gone;
         };
         let mut told = lock(&wire.state);
-        if told.state == State::Down && first_ns > told.since_ns {
+        let is_new = last_ns > told.since_ns || told.since.elapsed() > LATE;
+        if told.state == State::Down && is_new {
             told.state = State::Up;
             exit::tell(format_args!("{}: packets come again", wire.name));
         }
+        told.state
     }
 
     /// One ring is in trouble, and so are the others of its interface: that is told once. Answers the new state.
@@ -133,7 +138,7 @@ impl Board {
         if let Some(wire) = self.wires.get(at) {
             let mut told = lock(&wire.state);
             // Each ring tells of it, the last one perhaps when it is over already.
-            let late = told.fault.is_some() && now_ns.saturating_sub(told.since_ns) < LATE_NS;
+            let late = told.fault.is_some() && told.since.elapsed() < LATE;
             let news = match told.state {
                 State::Up => state == State::Gone || !late,
                 State::Down => state == State::Gone,
@@ -146,6 +151,7 @@ impl Board {
                 *told = Told {
                     state,
                     since_ns: now_ns,
+                    since: Instant::now(),
                     fault: Some(fault.to_string()),
                 };
             }
@@ -204,7 +210,10 @@ impl Board {
 }
 
 /// So long after an interface went down its other rings may come to know of it.
-const LATE_NS: i64 = 1_000_000_000;
+const LATE: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests;
 
 /// What is kept behind these locks is whole after each statement.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

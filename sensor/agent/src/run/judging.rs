@@ -1,11 +1,14 @@
 //! The judge in a thread of its own, so that neither it nor the output ever makes a worker wait: what it cannot take is
-//! counted as lost.
+//! counted as lost. What there is most of is lost first: a storm costs its own facts, and not those of a session in it.
 
+use std::mem::{Discriminant, discriminant};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
+use terrier_engine::observation::{Fact, Observation};
 use terrier_engine::{Facts, Judge};
 
 use crate::output::Records;
@@ -16,7 +19,7 @@ enum ToJudge {
     Visit(Visit),
 }
 
-type Visit = Box<dyn FnOnce(&Judge, &mut Records) + Send>;
+type Visit = Box<dyn FnOnce(&mut Judge, &mut Records) + Send>;
 
 /// The way to the judge. Each worker has its own copy.
 #[derive(Clone)]
@@ -65,7 +68,7 @@ impl Judging {
 
     /// Has `visit` called where the judge and the records are, soon. A judge who is behind takes no visit, so that the caller
     /// never waits.
-    pub(super) fn visit(&self, visit: impl FnOnce(&Judge, &mut Records) + Send + 'static) {
+    pub(super) fn visit(&self, visit: impl FnOnce(&mut Judge, &mut Records) + Send + 'static) {
         let _ = self.line.sender.try_send(ToJudge::Visit(Box::new(visit)));
     }
 
@@ -121,10 +124,17 @@ impl Line {
                 }
             }
         }
-        if count > self.most_waiting / KEPT_OF_WAITING {
-            self.lost.fetch_add(count as u64, Ordering::Relaxed);
-            facts.observations.clear();
+        let lost = shed(&mut facts.observations, self.most_waiting / KEPT_OF_WAITING);
+        self.lost.fetch_add(lost as u64, Ordering::Relaxed);
+    }
+
+    /// Hands in a part of what a tick tells, which may be the ends of all flows. The next part comes at once, so a judge
+    /// who is behind is given a moment; not longer than `until`, all parts together, as packets wait meanwhile.
+    pub(super) fn hand_in_part(&self, facts: &mut Facts, until: Instant) {
+        while self.waiting.load(Ordering::Relaxed) >= self.most_waiting && Instant::now() < until {
+            std::thread::sleep(MOMENT);
         }
+        self.hand_in(facts);
     }
 
     /// Hands in the last facts, and waits until they are taken.
@@ -136,9 +146,34 @@ impl Line {
     }
 }
 
+/// Leaves at most so many, without those kinds of which there were most. Answers how many went.
+fn shed(observations: &mut Vec<Observation>, most: usize) -> usize {
+    let before = observations.len();
+    while observations.len() > most {
+        let mut kinds: Vec<(Discriminant<Fact>, usize)> = Vec::new();
+        for observation in &*observations {
+            let kind = discriminant(&observation.fact);
+            match kinds.iter_mut().find(|(known, _)| *known == kind) {
+                Some((_, count)) => *count += 1,
+                None => kinds.push((kind, 1)),
+            }
+        }
+        let Some(&(commonest, _)) = kinds.iter().max_by_key(|(_, count)| *count) else {
+            break;
+        };
+        observations.retain(|one| discriminant(&one.fact) != commonest);
+    }
+    before - observations.len()
+}
+
+/// How long a judge is given to take something.
+const MOMENT: Duration = Duration::from_millis(1);
 /// Messages under way for each worker.
 const MESSAGES: usize = 64;
 /// Observations that may wait in the place of each block that may be under way: some hundred octets each.
 const WAITING: usize = 4096;
 /// The part of those that a worker keeps while the judge takes none.
 const KEPT_OF_WAITING: usize = 4;
+
+#[cfg(test)]
+mod tests;

@@ -117,8 +117,7 @@ impl Ring {
             return 0.0;
         };
         if self.state == State::Down {
-            self.state = State::Up;
-            board.came(self.at, first.at_ns);
+            self.state = board.came(self.at, last.at_ns);
         }
         let octets = metas.iter().map(|meta| u64::from(meta.wire_len)).sum();
         let count = metas.len() as u64;

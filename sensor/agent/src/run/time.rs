@@ -64,8 +64,21 @@ impl Timeline {
 
     /// All packets that were taken have been looked at.
     pub(super) fn taken(&mut self) {
+        self.follow_back();
         if let Some(now_ns) = self.clock.now_ns() {
             self.known = (now_ns, Instant::now());
+        }
+    }
+
+    /// Packets are captured by the clock of the day, so none can be ahead of it: somebody has set it back. By their times alone
+    /// less than an hour would not be believed, and no flow would end until that has passed.
+    fn follow_back(&mut self) {
+        let ahead = |now_ns: &i64| now_ns.saturating_sub(self.now_ns) > AHEAD_NS;
+        if self.clock.now_ns().is_some_and(|now_ns| ahead(&now_ns)) {
+            let jumps = self.clock.jumps + 1;
+            self.clock = Clock::default();
+            self.clock.jumps = jumps;
+            self.known = (self.now_ns, Instant::now());
         }
     }
 
@@ -100,6 +113,8 @@ fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
+/// A card that stamps packets by a clock of its own may be so far ahead.
+const AHEAD_NS: i64 = 2_000_000_000;
 /// The number of the first moment: before it there may be packets in the rings.
 const FIRST: u64 = 3_600_000_000_000;
 
@@ -118,6 +133,31 @@ mod tests {
         assert_eq!(time.number(now_ns - 9_000), new + 1);
         // By a clock that was set forward.
         assert_eq!(time.number(now_ns + 3_600_000_000_000), new + 1_000);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_is_followed_at_once() {
+        const S: i64 = 1_000_000_000;
+        let mut time = Timeline::new(Instant::now());
+        let now_ns = time.look();
+        let before = now_ns + 1_800 * S;
+        // As it was before half an hour was taken from it.
+        time.now_ns = before;
+        assert_eq!(time.packet(before), None);
+        time.taken();
+        assert_eq!(time.jumps(), 0);
+        // The last packets from before come with the first ones from after.
+        time.look();
+        assert_eq!(time.packet(before + 10), None);
+        assert_eq!(time.packet(now_ns), None);
+        time.taken();
+        assert_eq!(time.jumps(), 1);
+        assert_eq!(time.packet(now_ns + 10), None);
+        let tick = time.packet(now_ns + S);
+        assert_eq!(tick, Some((now_ns + S).div_euclid(S) * S));
+        time.now_ns = now_ns + S;
+        time.taken();
+        assert_eq!(time.jumps(), 1);
     }
 
     #[test]

@@ -106,8 +106,10 @@ impl Watcher {
         }
         self.drain();
         let number = self.time.last_number();
+        // There is no hurry any more; but an output that takes nothing does not keep the run from ending.
+        let until = Instant::now() + DRAIN;
         while self.worker.tick(END_OF_INPUT, number, &mut self.facts) == Ticked::MoreToTell {
-            self.hand_on();
+            self.line.hand_in_part(&mut self.facts, until);
         }
         self.rings.iter_mut().for_each(|ring| {
             ring.take_losses();
@@ -152,6 +154,7 @@ impl Watcher {
             chunk,
             facts,
             dealt,
+            line,
             ..
         } = self;
         let mut work = |batch: &mut Vec<Packet<'_>>, worker: &mut Worker, facts: &mut Facts| {
@@ -172,7 +175,10 @@ impl Watcher {
             if let Some(tick) = time.packet(meta.at_ns) {
                 work(&mut batch, worker, facts);
                 let number = time.number(meta.at_ns);
-                while worker.tick(tick, number, facts) == Ticked::MoreToTell {}
+                let until = Instant::now() + PART_PATIENCE;
+                while worker.tick(tick, number, facts) == Ticked::MoreToTell {
+                    line.hand_in_part(facts, until);
+                }
             }
             batch.push(meta.packet(time.number(meta.at_ns), octets));
             if batch.len() == BATCH {
@@ -222,8 +228,9 @@ impl Watcher {
     /// Time goes on though nothing came.
     fn pass_time(&mut self) {
         if let Some((tick, number)) = self.time.passes(BEHIND) {
+            let until = Instant::now() + PART_PATIENCE;
             while self.worker.tick(tick, number, &mut self.facts) == Ticked::MoreToTell {
-                self.hand_on();
+                self.line.hand_in_part(&mut self.facts, until);
             }
         }
         self.facts.through = self.time.through(BEHIND);
@@ -367,6 +374,8 @@ impl Drop for Watcher {
     }
 }
 
+/// So long a tick may wait for the judge: a twentieth of the time, and a fifth of what the usual ring holds.
+const PART_PATIENCE: Duration = Duration::from_millis(50);
 /// Packets shown to the engine at once.
 const BATCH: usize = 64;
 /// How long a silent wire is waited for, and so how long a signal is.

@@ -3,6 +3,8 @@
 //! A line is due when an alert opens and when its severity or grade changes; at the end of the input once more where the
 //! count has grown since. The last line of an id holds.
 
+mod sensor;
+
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -17,6 +19,8 @@ use crate::detect::{
 };
 use crate::home::Direction;
 use crate::record::{FlowObject, Id, SCHEMA_VERSION, Timestamp};
+pub(crate) use sensor::Dropping;
+pub use sensor::{Counts, SensorAlert, SensorCounts, Stage};
 
 /// An alert, as it stands.
 #[derive(Debug, Clone)]
@@ -149,16 +153,12 @@ impl Alert {
     /// An alert that has just opened.
     #[must_use]
     pub fn new(finding: Finding, victim_name: Option<(String, NameSource)>) -> Self {
-        let mut hash = Sha256::new();
         let identity = format!(
             "{}\n{}\n{}\n{}",
             finding.detection, finding.victim, finding.subject, finding.at_ns
         );
-        hash.update(identity.as_bytes());
-        let digest: [u8; 32] = hash.finalize().into();
-        let [a, b, c, d, e, f, g, h, ..] = digest;
         Self {
-            id: Id(u64::from_be_bytes([a, b, c, d, e, f, g, h])),
+            id: id_of(&identity),
             revision: 0,
             at_ns: finding.at_ns,
             victim_name,
@@ -180,7 +180,14 @@ impl Alert {
     }
 }
 
-/// An alert record.
+/// The first octets of a hash of what makes an alert another one.
+fn id_of(identity: &str) -> Id {
+    let digest: [u8; 32] = Sha256::digest(identity).into();
+    let [a, b, c, d, e, f, g, h, ..] = digest;
+    Id(u64::from_be_bytes([a, b, c, d, e, f, g, h]))
+}
+
+/// An alert record. What is said of traffic alone is `null` where it is about the sensor.
 #[derive(Serialize)]
 pub struct AlertRecord<'a> {
     kind: &'static str,
@@ -193,13 +200,13 @@ pub struct AlertRecord<'a> {
     title: &'a str,
     severity: Severity,
     confidence: Confidence,
-    grade: Grade,
+    grade: Option<Grade>,
     tool: Option<&'a str>,
     attack: &'a [Cow<'static, str>],
     victim: VictimObject<'a>,
     peer: PeerObject<'a>,
-    direction: Direction,
-    flow: FlowObject<'a>,
+    direction: Option<Direction>,
+    flow: Option<FlowObject<'a>>,
     first_seen: Timestamp,
     last_seen: Timestamp,
     count: u64,
@@ -213,12 +220,12 @@ pub struct AlertRecord<'a> {
 
 #[derive(Serialize)]
 struct VictimObject<'a> {
-    ip: IpAddr,
+    ip: Option<IpAddr>,
     name: Option<&'a str>,
     name_source: Option<NameSource>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, Default)]
 struct PeerObject<'a> {
     ip: Option<IpAddr>,
     port: Option<u16>,
@@ -257,11 +264,11 @@ impl<'a> AlertRecord<'a> {
             title: &finding.title,
             severity: finding.severity,
             confidence: finding.confidence,
-            grade: finding.grade,
+            grade: Some(finding.grade),
             tool: finding.tool.as_deref(),
             attack: &finding.attack,
             victim: VictimObject {
-                ip: finding.victim,
+                ip: Some(finding.victim),
                 name: name(&alert.victim_name),
                 name_source: source(&alert.victim_name),
             },
@@ -271,12 +278,12 @@ impl<'a> AlertRecord<'a> {
                 name: name(&finding.peer.name),
                 name_source: source(&finding.peer.name),
             },
-            direction: finding.direction,
-            flow: FlowObject(&finding.flow),
+            direction: Some(finding.direction),
+            flow: Some(FlowObject(&finding.flow)),
             first_seen: Timestamp(alert.first_ns),
             last_seen: Timestamp(alert.last_ns),
             count: alert.count,
-            state: "open",
+            state: OPEN,
             reasons: &finding.reasons,
             evidence: EvidenceObject {
                 capture: captures
@@ -284,15 +291,59 @@ impl<'a> AlertRecord<'a> {
                     .map(AsRef::as_ref),
                 frames: finding.frames.numbers(),
             },
-            // Without a policy nothing is allowed by anybody.
-            policy: PolicyObject {
-                verdict: "unsanctioned",
-            },
+            policy: UNSANCTIONED,
             incident: None,
             guidance: &finding.guidance,
         }
     }
+
+    /// The record of an alert about the sensor: it is its own victim, by name only.
+    #[must_use]
+    pub fn of_sensor(alert: &'a SensorAlert, sensor: &'a str) -> Self {
+        Self {
+            kind: "alert",
+            schema_version: SCHEMA_VERSION,
+            id: alert.id,
+            revision: alert.revision,
+            ts: Timestamp(alert.at_ns),
+            sensor,
+            detection: Dropping::ID,
+            title: &alert.title,
+            severity: alert.severity,
+            confidence: Confidence::High,
+            grade: None,
+            tool: None,
+            attack: &[],
+            victim: VictimObject {
+                ip: None,
+                name: Some(sensor),
+                name_source: None,
+            },
+            peer: PeerObject::default(),
+            direction: None,
+            flow: None,
+            first_seen: Timestamp(alert.first_ns),
+            last_seen: Timestamp(alert.last_ns),
+            count: alert.count,
+            state: if alert.open { OPEN } else { "closed" },
+            reasons: &alert.reasons,
+            evidence: EvidenceObject {
+                capture: alert.interface.as_deref(),
+                frames: &[],
+            },
+            policy: UNSANCTIONED,
+            incident: None,
+            guidance: &alert.guidance,
+        }
+    }
 }
+
+const OPEN: &str = "open";
+
+/// Without a policy nothing is allowed by anybody.
+const UNSANCTIONED: PolicyObject = PolicyObject {
+    verdict: "unsanctioned",
+};
 
 /// What an alert refers to, for the summary: its flow and frames.
 impl Alert {

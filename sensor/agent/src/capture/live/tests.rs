@@ -318,7 +318,8 @@ fn without_capabilities(name: &str, bounding_set: &str) {
 #[test]
 fn counters_of_32_bits_may_wrap() {
     let mut counters = Counters::default();
-    counters.add(u32::MAX, 5, 0);
+    counters.add(u32::MAX / 2, 5, 0);
+    counters.add(u32::MAX - 1, 5, 0);
     let sums = counters.add(9, 7, 1);
     assert_eq!(
         sums,
@@ -328,6 +329,14 @@ fn counters_of_32_bits_may_wrap() {
             dropped_by_interface: 1
         }
     );
+}
+
+#[test]
+fn a_counter_that_begins_anew_has_lost_nothing() {
+    let mut counters = Counters::default();
+    counters.add(0, 0, 5_000);
+    assert_eq!(counters.add(0, 0, 0).dropped_by_interface, 5_000);
+    assert_eq!(counters.add(0, 0, 3).dropped_by_interface, 5_003);
 }
 
 /// Set in the process that [`in_namespace`] starts.

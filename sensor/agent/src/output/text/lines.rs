@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use terrier_engine::Sink;
-use terrier_engine::alert::Alert;
+use terrier_engine::alert::{Alert, SensorAlert};
 use terrier_engine::detect::{NameSource, Severity};
 use terrier_engine::observation::{FlowEnd, FlowRef, Observation};
 
@@ -89,6 +89,27 @@ impl Sink for Lines {
             let reasons: Vec<&str> = told.reasons.iter().map(|why| &*why.text).collect();
             page.paragraph(plain(""), REASONS, &[dim(reasons.join("; "))]);
         }
+        self.out.add(&page.text);
+    }
+
+    fn sensor_alert(&mut self, alert: &SensorAlert, _opened: bool) {
+        let mut page = self.page();
+        let at = format!("{} {}Z", day(alert.at_ns), time(alert.at_ns));
+        let body = [
+            coloured(
+                alert.severity,
+                format!("{:<8}  ", severity_word(alert.severity)),
+            ),
+            bold(page.look.whole(&alert.title)),
+            plain("  "),
+            dim(SensorAlert::DETECTION.to_owned()),
+        ];
+        page.paragraph(dim(at), REASONS, &body);
+        let reasons = alert.reasons.iter().filter(|why| why.what != "severity");
+        let reasons: Vec<String> = reasons
+            .map(|why| format!("{}: {}", why.observed, why.because))
+            .collect();
+        page.paragraph(plain(""), REASONS, &[dim(reasons.join("; "))]);
         self.out.add(&page.text);
     }
 

@@ -6,13 +6,13 @@ use std::io::{self, Write};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 
-use terrier_engine::alert::Alert;
+use terrier_engine::alert::{Alert, SensorAlert};
 use terrier_engine::detect::{
     Confidence, Endpoint, Finding, FlowRef, Frames, Grade, NameSource, Peer, Reason, Severity,
     Subject,
 };
 use terrier_engine::observation::{Oriented, Transport, VlanTags};
-use terrier_engine::record::Timestamp;
+use terrier_engine::record::{Id, Timestamp};
 use terrier_engine::{Counters, Direction, Sink as _, Verdicts};
 
 use super::look::Look;
@@ -545,6 +545,40 @@ fn a_reader_that_went_away_is_told_once_to_the_caller() {
         Err(io::ErrorKind::BrokenPipe)
     );
     assert!(lines.flush().is_ok());
+}
+
+#[test]
+fn what_the_sensor_lost_is_a_line_with_its_reasons() {
+    let alert = SensorAlert {
+        id: Id(1),
+        revision: 0,
+        at_ns: TEN,
+        interface: Some("span0".into()),
+        title: "Packets are lost on span0".to_owned(),
+        severity: Severity::Medium,
+        first_ns: TEN,
+        last_ns: TEN,
+        count: 1,
+        open: true,
+        reasons: vec![
+            reason(
+                "capture.dropped.kernel",
+                "5 of 90 packets",
+                "the ring was full",
+            ),
+            reason("severity", "medium", "by the share"),
+        ],
+        guidance: Vec::new(),
+    };
+    let paper = Paper::default();
+    let mut lines = Lines::with_look(Box::new(paper.clone()), Names::default(), LOOK);
+    lines.sensor_alert(&alert, true);
+    lines.flush().unwrap();
+    assert_eq!(
+        paper.text(),
+        "2026-11-24 10:00:00Z  MEDIUM    Packets are lost on span0  sensor.dropping\n\
+         \x20                     5 of 90 packets: the ring was full\n"
+    );
 }
 
 #[test]
