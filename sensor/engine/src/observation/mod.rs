@@ -34,7 +34,10 @@ pub use rdp_udp::RdpUdp;
 pub use rfb::{AuthResult, Rfb, RfbAuth, RfbEnd, ServerSide};
 pub use socks::Socks;
 pub use ssh::Ssh;
-pub use tls::{Carrier, Certificate, Ech, Resume, TlsClient, TlsClientCertificate, TlsServer};
+pub use tls::{
+    Alpn, Carrier, Certificate, Ech, Resume, TlsCipher, TlsClient, TlsClientCertificate, TlsServer,
+    TlsVersion,
+};
 pub use websocket::WebSocket;
 
 /// One fact, with its place in the order of all facts.
