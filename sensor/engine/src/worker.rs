@@ -325,8 +325,12 @@ impl Worker {
                 flow.phase = Phase::Decided;
                 return false;
             }
-            Found::Something => {}
+            Found::Something | Found::Begins(_) => {}
         }
+        let known = match found {
+            Found::Begins(place) => Some(place),
+            _ => None,
+        };
         // What a side has sent before is passed over: its stream begins here, that of the other with what comes next.
         let mut next = starts;
         if late {
@@ -335,7 +339,7 @@ impl Worker {
         if before.is_late(other) {
             next[other.index()] = payload.ack;
         }
-        let conversation = Conversation::over_tcp(identity, before, next);
+        let conversation = Conversation::over_tcp(identity, before, known, next);
         self.watch(at, Box::new(conversation));
         true
     }

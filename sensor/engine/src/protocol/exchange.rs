@@ -79,7 +79,7 @@ impl Exchange {
             let Some((place, protocol)) = known else {
                 return match self.search.pass(from, octets, emit) {
                     Found::GivenUp => Outcome::Decided,
-                    Found::Something | Found::Nothing => Outcome::Wanted,
+                    Found::Something | Found::Begins(_) | Found::Nothing => Outcome::Wanted,
                 };
             };
             let rested = self.rested.take();

@@ -5,11 +5,13 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU8;
-use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use terrier_wire::Side;
 
-use super::{BEHIND_A_PREAMBLE, Begins, Emit, Fitting, OVER_TCP, Opening, Probe, Protocol, WITHIN};
+use super::{
+    ALL, BEHIND_A_PREAMBLE, Begins, Emit, Fitting, OVER_TCP, Opening, Probe, Protocol, WITHIN,
+};
 use crate::observation::{
     Endpoint, Fact, FirstOctets, FlowRef, Frames, Oriented, Transport, VlanTags,
 };
@@ -19,6 +21,8 @@ use crate::observation::{
 pub(crate) enum Found {
     /// A protocol begins here, or may.
     Something,
+    /// The protocol at this place of the registry begins with the first octet.
+    Begins(NonZeroU8),
     /// Nothing that anybody knows; more is looked at.
     Nothing,
     /// Nothing, and the flow is not looked at any more.
@@ -78,11 +82,20 @@ impl StreamSearch {
                 return Found::Something;
             }
         } else {
-            let known = |(_, protocol): (usize, &Protocol)| (protocol.probe)(&opening) != Probe::No;
-            // The first segment may hold a preamble and what comes behind it.
-            let fits = may_begin(&opening).each().any(known) || inside(octets).is_some();
-            // Of a short one the octets behind are awaited: signatures know up to so many.
-            if fits || octets.len() < FirstOctets::MAX {
+            // The first one that does not refuse; a later one may be surer, where it is not sure.
+            let asked = may_begin(&opening).each().find_map(|(at, protocol)| {
+                match (protocol.probe)(&opening) {
+                    Probe::Yes => Some(Found::Begins(super::place(at))),
+                    Probe::Maybe => Some(Found::Something),
+                    Probe::No => None,
+                }
+            });
+            if let Some(found) = asked {
+                return found;
+            }
+            // The first segment may hold a preamble and what comes behind it. Of a short one the octets behind are
+            // awaited: signatures know up to so many.
+            if inside(octets).is_some() || octets.len() < FirstOctets::MAX {
                 return Found::Something;
             }
             say_unknown(from, octets, emit);
@@ -153,30 +166,13 @@ fn inside(octets: &[u8]) -> Option<(usize, &'static Protocol, usize)> {
 }
 
 /// Those over TCP that may begin with the first of these octets. A probe never refuses the start of what it takes, as its
-/// answer must not depend on how TCP cuts a stream; so each was asked once for each octet.
+/// answer must not depend on how TCP cuts a stream; so each is asked once for each octet, when that is first met.
 pub(super) fn may_begin(opening: &Opening<'_>) -> Fitting {
-    /// On ports that no probe asks for, and on any.
-    static BY_FIRST: LazyLock<[[Fitting; 256]; 2]> = LazyLock::new(|| {
-        [&PORTS_OF_PROBES[..1], &PORTS_OF_PROBES].map(|ports| {
-            std::array::from_fn(|first| {
-                let mut fitting = OVER_TCP;
-                for (at, protocol) in OVER_TCP.each() {
-                    let refused = |port: &u16| {
-                        let flow = flow_to(*port);
-                        let opening = Opening {
-                            flow: &flow,
-                            octets: &[first as u8],
-                        };
-                        (protocol.probe)(&opening) == Probe::No
-                    };
-                    if ports.iter().all(refused) {
-                        fitting.remove(at);
-                    }
-                }
-                fitting
-            })
-        })
-    });
+    /// On ports that no probe asks for, and on any: 0 until they were asked.
+    static BY_FIRST: [[AtomicU64; 256]; 2] = [const { [const { AtomicU64::new(0) }; 256] }; 2];
+    /// A bit of no protocol.
+    const ASKED: u64 = 1 << 63;
+    const { assert!(ALL.len() < 64) };
     let Some(&first) = opening.octets.first() else {
         return OVER_TCP;
     };
@@ -184,7 +180,36 @@ pub(super) fn may_begin(opening: &Opening<'_>) -> Fitting {
     let asked_for = [flow.orig.port, flow.resp.port]
         .iter()
         .any(|port| PORTS_OF_PROBES[1..].contains(port));
-    BY_FIRST[usize::from(asked_for)][usize::from(first)]
+    let known = &BY_FIRST[usize::from(asked_for)][usize::from(first)];
+    match known.load(Ordering::Relaxed) {
+        0 => {
+            let ports = if asked_for { PORTS_OF_PROBES.len() } else { 1 };
+            let fitting = beginning_with(first, &PORTS_OF_PROBES[..ports]);
+            known.store(fitting.0 | ASKED, Ordering::Relaxed);
+            fitting
+        }
+        bits => Fitting(bits & !ASKED),
+    }
+}
+
+/// Those over TCP whose probe does not refuse this octet on one of these ports.
+#[cold]
+fn beginning_with(first: u8, ports: &[u16]) -> Fitting {
+    let mut fitting = OVER_TCP;
+    for (at, protocol) in OVER_TCP.each() {
+        let refused = |port: &u16| {
+            let flow = flow_to(*port);
+            let opening = Opening {
+                flow: &flow,
+                octets: &[first],
+            };
+            (protocol.probe)(&opening) == Probe::No
+        };
+        if ports.iter().all(refused) {
+            fitting.remove(at);
+        }
+    }
+    fitting
 }
 
 /// One port that no probe over TCP asks for, and those that one does.
