@@ -212,16 +212,30 @@ impl Exchange {
     }
 
     fn query(&mut self, from: Side, message: &Message<'_>, emit: &mut Emit<'_>) {
-        for question in questions(message) {
-            let asked = Asked {
-                id: message.header.id,
-                client: from,
-                name: question.name,
-                qtype: question.qtype,
-            };
-            if let Some(oldest) = self.pending.ask(&asked, emit) {
-                unanswered(&oldest, emit);
+        let id = message.header.id;
+        // Nearly all ask one.
+        if let [1, ..] = message.header.counts {
+            let question = message.walk().question();
+            if let Some(question) = question.filter(Question::is_plausible) {
+                self.ask(from, id, &question, emit);
             }
+            return;
+        }
+        for question in questions(message) {
+            self.ask(from, id, &question, emit);
+        }
+    }
+
+    #[inline]
+    fn ask(&mut self, client: Side, id: u16, question: &Question<'_>, emit: &mut Emit<'_>) {
+        let asked = Asked {
+            id,
+            client,
+            name: question.name,
+            qtype: question.qtype,
+        };
+        if let Some(oldest) = self.pending.ask(&asked, emit) {
+            unanswered(&oldest, emit);
         }
     }
 
@@ -290,7 +304,7 @@ impl Exchange {
         id: u16,
         client: Side,
         (name, qtype): (Name<'_>, TypeName),
-        transaction: DnsTransaction,
+        transaction: Box<DnsTransaction>,
         emit: &mut Emit<'_>,
     ) {
         let asked = Asked {
@@ -308,7 +322,7 @@ impl Exchange {
         &mut self,
         asked: Option<Frames>,
         id: u16,
-        transaction: DnsTransaction,
+        transaction: Box<DnsTransaction>,
         emit: &mut Emit<'_>,
     ) {
         let said = answer::fingerprint(id, &transaction);
@@ -362,8 +376,8 @@ fn bare(
     client: Side,
     service: NameService,
     emit: &Emit<'_>,
-) -> DnsTransaction {
-    DnsTransaction {
+) -> Box<DnsTransaction> {
+    Box::new(DnsTransaction {
         query: name.text(),
         qtype: DnsType(qtype.0),
         rcode: None,
@@ -373,7 +387,7 @@ fn bare(
         service,
         addresses: Vec::new(),
         aliases: Vec::new(),
-    }
+    })
 }
 
 fn transport_of(emit: &Emit<'_>) -> DnsTransport {

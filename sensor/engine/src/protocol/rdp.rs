@@ -185,7 +185,7 @@ impl Session {
                         client_build: Some(BuildName(core.build).to_string()),
                         keyboard: Some(KeyboardName(core.keyboard_layout).to_string()),
                     };
-                    emit.fact(&self.frames, Fact::RdpClient(client));
+                    emit.fact(&self.frames, Fact::RdpClient(Box::new(client)));
                 }
             }
             Message::Server(_) => {
@@ -302,7 +302,7 @@ impl Session {
             client,
             confirmed: self.confirm.is_some(),
         };
-        emit.fact(&self.frames, Fact::Rdp(fact));
+        emit.fact(&self.frames, Fact::Rdp(Box::new(fact)));
     }
 }
 

@@ -198,8 +198,8 @@ impl Found {
         fact.client = from;
         fact.inside = self.carrier;
         let fact = match self.over {
-            Layer::Stream => Fact::Tls(fact),
-            Layer::Datagrams => Fact::Dtls(fact),
+            Layer::Stream => Fact::Tls(Box::new(fact)),
+            Layer::Datagrams => Fact::Dtls(Box::new(fact)),
         };
         emit.fact(&self.half(from).frames, fact);
         if self.half(from.other()).over && !self.asks_client {
@@ -236,10 +236,10 @@ impl Found {
         let client = self.client.as_ref().map(|hello| hello.side);
         if client == Some(from) || self.server.side() == Some(from.other()) {
             if let Some(certificate) = certificate {
-                let fact = Fact::TlsClientCertificate(TlsClientCertificate {
+                let fact = Fact::TlsClientCertificate(Box::new(TlsClientCertificate {
                     certificate,
                     client: from,
-                });
+                }));
                 emit.fact(&self.half(from).frames, fact);
             }
             self.close(from);
