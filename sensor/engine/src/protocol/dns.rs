@@ -147,7 +147,7 @@ impl super::Session for Session {
     }
 
     fn renew(&mut self) -> bool {
-        self.exchange = Exchange::default();
+        self.exchange.renew();
         self.framing.is_none()
     }
 
@@ -173,6 +173,15 @@ impl Exchange {
     const MAX_QUESTIONS: usize = 64;
     /// Questions of one answer for which its records are searched. Honest answers have one; each costs a walk.
     const MAX_ANSWERED: usize = 4;
+
+    /// As at the beginning. One that rested has little to forget.
+    fn renew(&mut self) {
+        if !self.pending.is_as_new() {
+            self.pending = Pending::default();
+        }
+        self.transfer = None;
+        self.recent = Default::default();
+    }
 
     /// Octets kept of questions.
     fn held(&self) -> usize {
