@@ -9,8 +9,7 @@ use terrier_wire::dns::{self, Manner, Message, Name, Opcode, Question, TypeName}
 
 use super::{Begins, Emit, Opening, Patience, Probe, Progress, Protocol};
 use crate::observation::{
-    DnsRcode, DnsTransaction, DnsTransport, DnsType, Fact, FlowRef, Frames, NameService, Side,
-    Transport,
+    DnsRcode, DnsTransaction, DnsTransport, DnsType, Fact, Frames, NameService, Side, Transport,
 };
 pub(super) use over_http::OverHttp;
 use pending::{Asked, Pending};
@@ -42,8 +41,7 @@ pub(super) const OVER_UDP: Protocol = Protocol {
 };
 
 /// Which service the ports speak of, where they do.
-fn service_of(flow: &FlowRef) -> Option<NameService> {
-    let ports = [flow.orig.port, flow.resp.port];
+fn service_of(ports: [u16; 2]) -> Option<NameService> {
     // A resolver may ask from any port, so 53 comes first.
     [
         (53, NameService::Dns),
@@ -54,15 +52,15 @@ fn service_of(flow: &FlowRef) -> Option<NameService> {
     .find_map(|(port, service)| ports.contains(&port).then_some(service))
 }
 
-fn manner_of(flow: &FlowRef) -> Manner {
-    match service_of(flow) {
+fn manner_of(ports: [u16; 2]) -> Manner {
+    match service_of(ports) {
         Some(_) => Manner::Lenient,
         None => Manner::Strict,
     }
 }
 
 fn probe_stream(opening: &Opening<'_>) -> Probe {
-    match dns::stream(opening.octets, manner_of(opening.flow)) {
+    match dns::stream(opening.octets, manner_of(opening.ports)) {
         Step::Done(..) => Probe::Yes,
         Step::NeedMore(_) => Probe::Maybe,
         Step::NotThisProtocol(_) => Probe::No,
@@ -70,7 +68,7 @@ fn probe_stream(opening: &Opening<'_>) -> Probe {
 }
 
 fn probe_datagram(opening: &Opening<'_>) -> Probe {
-    let manner = manner_of(opening.flow);
+    let manner = manner_of(opening.ports);
     match (dns::datagram(opening.octets, manner), manner) {
         (true, _) => Probe::Yes,
         // On these ports junk may come first and DNS after it.
@@ -210,7 +208,7 @@ impl Exchange {
         let service = match transport_of(emit) {
             // The ports are those of HTTP.
             DnsTransport::Http => NameService::Dns,
-            _ => service_of(emit.flow()).unwrap_or(NameService::Dns),
+            _ => service_of(emit.flow().ports()).unwrap_or(NameService::Dns),
         };
         match (message.header.is_response(), service) {
             (false, NameService::Dns) => self.query(from, message, emit),

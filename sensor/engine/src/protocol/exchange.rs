@@ -73,7 +73,7 @@ impl Exchange {
             }
         } else if self.running.is_none() {
             let opening = Opening {
-                flow: emit.flow(),
+                ports: emit.flow().ports(),
                 octets,
             };
             let fitting = Fitting::of(emit.flow().transport);
@@ -83,7 +83,9 @@ impl Exchange {
                 Some((place(at), protocol))
             });
             let Some((place, protocol)) = known else {
-                return match self.search.pass(from, octets, emit) {
+                let transport = emit.flow().transport;
+                let tell = || search::say_unknown(from, octets, emit);
+                return match self.search.pass(from, transport, tell) {
                     Found::GivenUp => Outcome::Decided,
                     Found::Something | Found::Begins(_) | Found::Nothing => Outcome::Wanted,
                 };

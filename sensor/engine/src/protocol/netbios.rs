@@ -20,7 +20,7 @@ pub(super) const PROTOCOL: Protocol = Protocol {
 };
 
 fn probe(opening: &Opening<'_>) -> Probe {
-    let ports = [opening.flow.orig.port, opening.flow.resp.port];
+    let ports = opening.ports;
     match ports
         .iter()
         .any(|port| read(*port, opening.octets).is_some())

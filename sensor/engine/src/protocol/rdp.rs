@@ -33,7 +33,7 @@ pub(super) const PROTOCOL: Protocol = Protocol {
 };
 
 fn probe(opening: &Opening<'_>) -> Probe {
-    let ports = [opening.flow.orig.port, opening.flow.resp.port];
+    let ports = opening.ports;
     match rdp::recognise(opening.octets, ports.contains(&DEFAULT_PORT)) {
         Step::Done(..) => Probe::Yes,
         Step::NeedMore(_) => Probe::Maybe,

@@ -3,7 +3,6 @@
 //! Most flows that nobody knows stay unknown. What the search must remember of them fits into four octets of their entry in
 //! the flow table; only where a protocol may begin is a conversation needed.
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU8;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -12,9 +11,7 @@ use terrier_wire::Side;
 use super::{
     ALL, BEHIND_A_PREAMBLE, Begins, Emit, Fitting, OVER_TCP, Opening, Probe, Protocol, WITHIN,
 };
-use crate::observation::{
-    Endpoint, Fact, FirstOctets, FlowRef, Frames, Oriented, Transport, VlanTags,
-};
+use crate::observation::{Fact, FirstOctets, Frames, Transport};
 
 /// What a look at octets found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,12 +68,16 @@ impl StreamSearch {
         self.left.is_some() || self.exhausted & bit(side) != 0
     }
 
-    /// Looks at octets of one side that are the next, or, where the search [is late](Self::is_late), at any segment.
-    pub(crate) fn look(&mut self, from: Side, octets: &[u8], emit: &mut Emit<'_>) -> Found {
-        let opening = Opening {
-            flow: emit.flow(),
-            octets,
-        };
+    /// Looks at octets of one side that are the next, or, where the search [is late](Self::is_late), at any segment; `tell`
+    /// is called where they are the first ones of the side, and of nobody.
+    pub(crate) fn look(
+        &mut self,
+        from: Side,
+        octets: &[u8],
+        ports: [u16; 2],
+        tell: impl FnOnce(),
+    ) -> Found {
+        let opening = Opening { ports, octets };
         if self.is_late(from) {
             if behind_a_preamble(&opening).is_some() {
                 return Found::Something;
@@ -98,7 +99,7 @@ impl StreamSearch {
             if inside(octets).is_some() || octets.len() < FirstOctets::MAX {
                 return Found::Something;
             }
-            say_unknown(from, octets, emit);
+            tell();
         }
         self.pass(from, octets.len())
     }
@@ -176,8 +177,8 @@ pub(super) fn may_begin(opening: &Opening<'_>) -> Fitting {
     let Some(&first) = opening.octets.first() else {
         return OVER_TCP;
     };
-    let Opening { flow, .. } = opening;
-    let asked_for = [flow.orig.port, flow.resp.port]
+    let asked_for = opening
+        .ports
         .iter()
         .any(|port| PORTS_OF_PROBES[1..].contains(port));
     let known = &BY_FIRST[usize::from(asked_for)][usize::from(first)];
@@ -198,9 +199,8 @@ fn beginning_with(first: u8, ports: &[u16]) -> Fitting {
     let mut fitting = OVER_TCP;
     for (at, protocol) in OVER_TCP.each() {
         let refused = |port: &u16| {
-            let flow = flow_to(*port);
             let opening = Opening {
-                flow: &flow,
+                ports: [PORTS_OF_PROBES[0], *port],
                 octets: &[first],
             };
             (protocol.probe)(&opening) == Probe::No
@@ -214,23 +214,6 @@ fn beginning_with(first: u8, ports: &[u16]) -> Fitting {
 
 /// One port that no probe over TCP asks for, and those that one does.
 const PORTS_OF_PROBES: [u16; 5] = [9, 53, 5353, 5355, 3389];
-
-fn flow_to(port: u16) -> FlowRef {
-    let end = |port| Endpoint {
-        ip: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-        port,
-    };
-    FlowRef {
-        id: 0,
-        opened: 0,
-        orig: end(9),
-        resp: end(port),
-        transport: Transport::Tcp,
-        vlan: VlanTags::default(),
-        vni: None,
-        oriented: Oriented::Syn,
-    }
-}
 
 /// How far the search in datagrams has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -259,29 +242,28 @@ impl DatagramSearch {
         Self { unknown, told }
     }
 
-    /// Looks at a datagram. One of a known protocol is told with the protocol's place in the registry.
+    /// Looks at a datagram over a transport. One of a known protocol is told with the protocol's place in the registry;
+    /// `tell` is called where it is the first one of its side, and of nobody.
     pub(crate) fn look(
         &mut self,
         from: Side,
         octets: &[u8],
-        emit: &mut Emit<'_>,
+        (transport, ports): (Transport, [u16; 2]),
+        tell: impl FnOnce(),
     ) -> Result<NonZeroU8, Found> {
-        let opening = Opening {
-            flow: emit.flow(),
-            octets,
-        };
-        match known(Fitting::of(opening.flow.transport), &opening) {
+        let opening = Opening { ports, octets };
+        match known(Fitting::of(transport), &opening) {
             Some((at, _)) => Ok(super::place(at)),
-            None => Err(self.pass(from, octets, emit)),
+            None => Err(self.pass(from, transport, tell)),
         }
     }
 
-    /// A datagram was looked at, and nobody knew it.
-    pub(super) fn pass(&mut self, from: Side, octets: &[u8], emit: &mut Emit<'_>) -> Found {
+    /// A datagram was looked at, and nobody knew it; `tell` is called where it is the first one of its side.
+    pub(super) fn pass(&mut self, from: Side, transport: Transport, tell: impl FnOnce()) -> Found {
         // Signatures know the octets of TCP and UDP; what begins an ICMP message is no mark of a tool.
-        if self.told & bit(from) == 0 && emit.flow().transport == Transport::Udp {
+        if self.told & bit(from) == 0 && transport == Transport::Udp {
             self.told |= bit(from);
-            say_unknown(from, octets, emit);
+            tell();
         }
         self.unknown = self.unknown.saturating_add(1);
         if self.unknown < MAX_UNKNOWN {
@@ -312,8 +294,8 @@ pub(super) fn known(fitting: Fitting, opening: &Opening<'_>) -> Option<(usize, &
         .find(|(_, protocol)| (protocol.probe)(opening) == Probe::Yes)
 }
 
-/// Hands out the first octets of a side.
-fn say_unknown(from: Side, octets: &[u8], emit: &mut Emit<'_>) {
+/// Hands out the first octets of a side, where somebody may know them.
+pub(crate) fn say_unknown(from: Side, octets: &[u8], emit: &mut Emit<'_>) {
     if !emit.asks_for_opening(octets) {
         return;
     }
@@ -365,9 +347,8 @@ mod tests {
             octets in prop::collection::vec(any::<u8>(), 1..80),
             start in prop::sample::select(STARTS.to_vec()),
         ) {
-            let flow = flow_to(port);
             for octets in [octets.clone(), [start, &octets].concat()] {
-                let opening = Opening { flow: &flow, octets: &octets };
+                let opening = Opening { ports: [9, port], octets: &octets };
                 for (at, protocol) in OVER_TCP.each() {
                     if (protocol.probe)(&opening) != Probe::No {
                         let kept = may_begin(&opening).each().any(|(other, _)| other == at);
@@ -385,10 +366,9 @@ mod tests {
             first in any::<u8>(),
             zeros in prop::sample::select(vec![0, 1, 3, 4, 8, 75]),
         ) {
-            let flow = FlowRef { transport: Transport::Udp, ..flow_to(port) };
             let filled = [&[first][..], &vec![0; zeros], &octets].concat();
             for octets in [&octets[..], &filled, &filled[..=zeros]] {
-                let opening = Opening { flow: &flow, octets };
+                let opening = Opening { ports: [9, port], octets };
                 let fitting = Fitting::of(Transport::Udp);
                 let all = fitting
                     .each()

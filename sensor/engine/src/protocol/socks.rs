@@ -146,7 +146,7 @@ mod tests {
 
     fn probed(octets: &[u8]) -> Probe {
         probe(&Opening {
-            flow: &flow(),
+            ports: flow().ports(),
             octets,
         })
     }

@@ -204,7 +204,7 @@ impl Talk {
         let held = self.held[from.index()].rest();
         let octets = if held.is_empty() { new } else { held };
         let opening = Opening {
-            flow: emit.flow(),
+            ports: emit.flow().ports(),
             octets,
         };
         let left = &mut fitting[from.index()];
@@ -263,7 +263,7 @@ impl Talk {
     /// it: answers where. What came before is another protocol's.
     fn begin_late(&mut self, from: Side, new: &[u8], emit: &mut Emit<'_>) -> Option<usize> {
         let opening = Opening {
-            flow: emit.flow(),
+            ports: emit.flow().ports(),
             octets: new,
         };
         let (number, protocol, place) = search::behind_a_preamble(&opening)?;

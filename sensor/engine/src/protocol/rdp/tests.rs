@@ -377,7 +377,7 @@ fn probes_by_octets_and_lets_the_port_decide_between_two_readings() {
     let probed = |port, octets| {
         let flow = flow(port);
         probe(&Opening {
-            flow: &flow,
+            ports: flow.ports(),
             octets,
         })
     };

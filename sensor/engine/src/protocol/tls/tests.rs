@@ -121,7 +121,7 @@ const SUITE: &str = "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256";
 
 fn opening(octets: &[u8]) -> Probe {
     probe(&Opening {
-        flow: &flow(),
+        ports: flow().ports(),
         octets,
     })
 }
