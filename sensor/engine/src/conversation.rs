@@ -56,16 +56,21 @@ pub(crate) struct Payload<'a> {
 }
 
 impl Conversation {
-    /// For a TCP flow whose search has come so far; `start` are the sequence numbers of each side's next octet, where
-    /// they are known.
-    pub(crate) fn over_tcp(flow: FlowRef, search: StreamSearch, start: [Option<u32>; 2]) -> Self {
+    /// For a TCP flow whose search has come so far, and has found the next segment to begin the protocol at this place,
+    /// where it is sure; `start` are the sequence numbers of each side's next octet, where they are known.
+    pub(crate) fn over_tcp(
+        flow: FlowRef,
+        search: StreamSearch,
+        known: Option<NonZeroU8>,
+        start: [Option<u32>; 2],
+    ) -> Self {
         let mut streams: [Stream; 2] = Default::default();
         for (stream, seq) in streams.iter_mut().zip(start) {
             if let Some(seq) = seq {
                 stream.begin(seq);
             }
         }
-        let talk = Talk::after(search);
+        let talk = Talk::after(search, known);
         Self {
             flow,
             accounted: 0,

@@ -321,13 +321,12 @@ impl Worker {
         let late = search.is_late(from);
         let comes_first = starts[from.index()].is_none_or(|start| start == payload.seq);
         let before = search;
-        let identity = self.table.identity(at);
+        let ports = flow.key.ports();
         let found = if late || comes_first && payload.cut == 0 {
-            let frame = Some((packet.capture, packet.frame));
-            let out = &mut facts.observations;
-            let mut emit = Emit::new(&identity, packet.at_ns, packet.seq, frame, out);
-            emit.with_openings(&self.config.wanted.openings);
-            search.look(from, payload.octets, &mut emit)
+            let octets = payload.octets;
+            search.look(from, octets, ports, || {
+                self.say_unknown(at, from, octets, packet, facts);
+            })
         } else {
             Found::Something
         };
@@ -342,8 +341,12 @@ impl Worker {
                 flow.phase = Phase::Decided;
                 return false;
             }
-            Found::Something => {}
+            Found::Something | Found::Begins(_) => {}
         }
+        let known = match found {
+            Found::Begins(place) => Some(place),
+            _ => None,
+        };
         // What a side has sent before is passed over: its stream begins here, that of the other with what comes next.
         let mut next = starts;
         if late {
@@ -352,9 +355,31 @@ impl Worker {
         if before.is_late(other) {
             next[other.index()] = payload.ack;
         }
-        let conversation = Conversation::over_tcp(identity, before, next);
+        let identity = self.table.identity(at);
+        let conversation = Conversation::over_tcp(identity, before, known, next);
         self.watch(at, Box::new(conversation));
         true
+    }
+
+    /// Hands out octets of a flow that nobody knows, where a signature may.
+    fn say_unknown(
+        &self,
+        at: u32,
+        from: Side,
+        octets: &[u8],
+        packet: &Packet<'_>,
+        facts: &mut Facts,
+    ) {
+        let openings = &self.config.wanted.openings;
+        if !openings.have(octets) {
+            return;
+        }
+        let identity = self.table.identity(at);
+        let frame = Some((packet.capture, packet.frame));
+        let out = &mut facts.observations;
+        let mut emit = Emit::new(&identity, packet.at_ns, packet.seq, frame, out);
+        emit.with_openings(openings);
+        protocol::say_unknown(from, octets, &mut emit);
     }
 
     fn watch(&mut self, at: u32, conversation: Box<Conversation>) {
@@ -413,15 +438,14 @@ impl Worker {
                     _ => DatagramSearch::from_bits(aside),
                 };
                 let before = search;
-                let identity = self.table.identity(at);
-                let frame = Some((packet.capture, packet.frame));
-                let out = &mut facts.observations;
-                let mut emit = Emit::new(&identity, packet.at_ns, packet.seq, frame, out);
-                emit.with_openings(&self.config.wanted.openings);
-                let found = search.look(from, octets, &mut emit);
+                let ends = (flow.key.transport(), flow.key.ports());
+                let found = search.look(from, octets, ends, || {
+                    self.say_unknown(at, from, octets, packet, facts);
+                });
                 let flow = self.table.get(at);
                 match found {
                     Ok(known) => {
+                        let identity = self.table.identity(at);
                         let conversation =
                             self.conversations.over_datagrams(identity, before, known);
                         self.watch(at, conversation);

@@ -15,7 +15,7 @@ use super::kind::{Kind, Told, kind};
 use super::of_client::Deed;
 use super::{Around, Detection, Finding, Grade, Listed, NameSource, Reason, Severity, Subject};
 use crate::observation::{
-    DnsTransaction, Fact, FactKind, FactKinds, Http, NameService, Observation, Side,
+    Alpn, DnsTransaction, Fact, FactKind, FactKinds, Http, NameService, Observation, Side,
 };
 use crate::signature::Ends;
 
@@ -113,7 +113,7 @@ struct Sign {
 struct Hello<'a> {
     client: Side,
     name: Option<&'a str>,
-    alpn: &'a [String],
+    alpn: &'a Alpn,
     over: &'static Over,
 }
 
@@ -157,7 +157,7 @@ fn hello(resolvers: &Ends, fact: &Observation, hello: &Hello<'_>) -> Option<Sign
     let by_alpn = hello
         .alpn
         .iter()
-        .find(|protocol| **protocol == over.alpn || protocol.starts_with(over.draft));
+        .find(|protocol| *protocol == over.alpn || protocol.starts_with(over.draft));
     if let Some(protocol) = by_alpn {
         let because = "the application protocol of DNS";
         return Some(sign(

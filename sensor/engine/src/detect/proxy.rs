@@ -370,7 +370,7 @@ mod tests {
     }
 
     fn socks(client: Side, port: u16) -> Fact {
-        Fact::Socks(Socks {
+        Fact::Socks(Box::new(Socks {
             version: 5,
             auth: None,
             command: Some("connect"),
@@ -381,7 +381,7 @@ mod tests {
             bound_port: None,
             client,
             granted: true,
-        })
+        }))
     }
 
     const PC: &str = "10.0.0.1";
@@ -398,14 +398,14 @@ mod tests {
             observe(PC, INSIDE, vec![connect(), inside]),
             [info, "proxy.http_connect low 10.0.0.8"]
         );
-        let ended = Fact::FlowEnded(FlowEnd {
+        let ended = Fact::FlowEnded(Box::new(FlowEnd {
             first_ns: 0,
             last_ns: 0,
             packets: [1, 1],
             bytes: [1, 1],
             end: EndCause::Fin,
             service: None,
-        });
+        }));
         assert_eq!(observe(PC, INSIDE, vec![connect(), ended]), [info]);
     }
 

@@ -113,7 +113,8 @@ impl Detection for Rdp {
                         .into_iter()
                         .map(|kind| finding(kind, fact, rdp, &roles)),
                 );
-                self.confirmed.insert(fact.flow.id, rdp.clone(), taken(rdp));
+                self.confirmed
+                    .insert(fact.flow.id, (**rdp).clone(), taken(rdp));
             }
             Fact::RdpWentOn => {
                 // A capture that begins behind the Confirm shows a session all the same.

@@ -172,7 +172,7 @@ mod tests {
             at_ns: 0,
             flow,
             frames: Frames::one(0, 1),
-            fact: Fact::Ssh(ssh),
+            fact: Fact::Ssh(Box::new(ssh)),
         };
         let home = HomeNetworks::default();
         let mut found = Vec::new();

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::home::Direction;
 use crate::observation::{
-    Certificate, DnsTransaction, Endpoint, Fact, FactKind, FactKinds, Http, NameService,
+    Alpn, Certificate, DnsTransaction, Endpoint, Fact, FactKind, FactKinds, Http, NameService,
     Observation, Side,
 };
 use crate::signature::{self, Hit, Request, Role, SeenIn, Signatures};
@@ -133,7 +133,7 @@ impl Tools {
         client: Side,
         place: (SeenIn, [&'static str; 2]),
         name: &Option<String>,
-        alpn: &[String],
+        alpn: &Alpn,
     ) -> Option<Sign<'_>> {
         let (seen_in, [by_name, by_alpn]) = place;
         let named = name.as_deref().and_then(|name| {
@@ -142,7 +142,11 @@ impl Tools {
         });
         let (hit, what, observed) = match named {
             Some(named) => named,
-            None => (self.signatures.by_alpn(alpn)?, by_alpn, alpn.join(",")),
+            None => {
+                let hit = self.signatures.by_alpn(alpn.iter())?;
+                let offered: Vec<_> = alpn.iter().collect();
+                (hit, by_alpn, offered.join(","))
+            }
         };
         let name = name.clone().map(|name| (name, NameSource::Sni));
         Some(decoded(fact, client, hit, name, what, observed))

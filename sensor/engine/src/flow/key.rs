@@ -45,6 +45,12 @@ impl FlowKey {
         self.transport
     }
 
+    /// The ports of the ends, in their fixed order.
+    #[inline]
+    pub(crate) fn ports(&self) -> [u16; 2] {
+        [self.low_port, self.high_port]
+    }
+
     /// The ends in their fixed order.
     #[inline]
     pub(super) fn sides(&self) -> [(Address, u16); 2] {

@@ -33,6 +33,12 @@ impl FlowRef {
     /// The bit of [`FlowRef::opened`] that keeps a tunnel's flow and the one inside it apart: one packet opens both.
     pub const AROUND: u64 = 1 << 63;
 
+    /// The ports of originator and responder.
+    #[inline]
+    pub(crate) fn ports(&self) -> [u16; 2] {
+        [self.orig.port, self.resp.port]
+    }
+
     /// The endpoint of a side.
     #[must_use]
     pub fn endpoint(&self, side: Side) -> Endpoint {

@@ -34,7 +34,10 @@ pub use rdp_udp::RdpUdp;
 pub use rfb::{AuthResult, Rfb, RfbAuth, RfbEnd, ServerSide};
 pub use socks::Socks;
 pub use ssh::Ssh;
-pub use tls::{Carrier, Certificate, Ech, Resume, TlsClient, TlsClientCertificate, TlsServer};
+pub use tls::{
+    Alpn, Carrier, Certificate, Ech, Resume, TlsCipher, TlsClient, TlsClientCertificate, TlsServer,
+    TlsVersion,
+};
 pub use websocket::WebSocket;
 
 /// One fact, with its place in the order of all facts.
@@ -63,17 +66,18 @@ pub struct Key {
     pub n: u32,
 }
 
-/// What was seen. Bodies with a `protocol()` are written as observation records, the others are for detections only.
+/// What was seen. Bodies with a `protocol()` are written as observation records, the others are for detections only. Large
+/// ones have memory of their own: a fact moves from list to list on its way to the judge, which may be another processor's.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Fact {
     /// A DNS question with its answer (or without, when none came).
-    Dns(DnsTransaction),
+    Dns(Box<DnsTransaction>),
     /// A complete ClientHello.
-    Tls(TlsClient),
+    Tls(Box<TlsClient>),
     /// A complete ClientHello over datagrams.
-    Dtls(TlsClient),
+    Dtls(Box<TlsClient>),
     /// A certificate that a client showed.
-    TlsClientCertificate(TlsClientCertificate),
+    TlsClientCertificate(Box<TlsClientCertificate>),
     /// A ServerHello, with the certificate where it is in clear.
     TlsServer(Box<TlsServer>),
     /// A client's hello over QUIC.
@@ -81,35 +85,38 @@ pub enum Fact {
     /// An RFB handshake, however it ended.
     Rfb(Box<Rfb>),
     /// An RDP negotiation: at the Connection Confirm, or when the flow ended without one.
-    Rdp(Rdp),
+    Rdp(Box<Rdp>),
     /// What an RDP client says of itself where the MCS Connect Initial is in clear.
-    RdpClient(RdpClient),
+    RdpClient(Box<RdpClient>),
     /// After an RDP Connection Confirm both sides went on, with TLS or MCS: a session.
     RdpWentOn,
     /// How a log-in by CredSSP inside an RDP session ended, by the sizes of its TLS records: accepted or refused.
     RdpLogin(AuthResult),
     /// A SYN of RDP-UDP, with its answer: at the answer, or when the flow ended without one.
-    RdpUdp(RdpUdp),
+    RdpUdp(Box<RdpUdp>),
     /// A DHCP message.
     Dhcp(Box<Dhcp>),
     /// A message of NetBIOS over UDP.
-    Netbios(Netbios),
+    Netbios(Box<Netbios>),
     /// An HTTP request with the status of its answer.
     Http(Box<Http>),
     /// Identification and key exchange of an SSH connection.
-    Ssh(Ssh),
+    Ssh(Box<Ssh>),
     /// A request to a SOCKS proxy and its reply.
-    Socks(Socks),
+    Socks(Box<Socks>),
     /// A WebSocket that was asked for, with what the server said.
-    WebSocket(WebSocket),
+    WebSocket(Box<WebSocket>),
     /// A protocol that was recognised by its octets and has little to tell.
     Marks(Marks),
     /// A flow whose protocol no decoder knows, with its first octets, where [`Openings`] ask for them or another protocol
     /// carries it. Never written out: it is payload.
     Unknown(FirstOctets),
     /// A flow ended.
-    FlowEnded(FlowEnd),
+    FlowEnded(Box<FlowEnd>),
 }
+
+// One large body among them would be moved with each.
+const _: () = assert!(size_of::<Fact>() <= 48);
 
 /// The kinds of facts, by which the judge finds the detections to ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Ech, Side};
+use super::{Alpn, Ech, Side};
 
 /// A client's hello over QUIC.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -12,7 +12,7 @@ pub struct QuicClient {
     /// SNI, as sent (lower-cased only where it is compared).
     pub server_name: Option<String>,
     /// ALPN protocols in order.
-    pub alpn: Vec<String>,
+    pub alpn: Alpn,
     /// JA3 as 32 hexadecimal digits; `None` for a hello in part, and for Google's own.
     pub ja3: Option<String>,
     /// JA4 (client), which begins with `q`; `None` in the same cases.

@@ -18,8 +18,8 @@ pub(super) const PROTOCOL: Protocol = Protocol {
 };
 
 fn probe(opening: &Opening<'_>) -> Probe {
-    let flow = opening.flow;
-    let is_dhcp = [flow.orig.port, flow.resp.port]
+    let is_dhcp = opening
+        .ports
         .iter()
         .any(|port| matches!(*port, SERVER | CLIENT));
     match is_dhcp && matches!(dhcp::message(opening.octets), Step::Done(..)) {

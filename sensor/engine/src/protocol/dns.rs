@@ -9,8 +9,7 @@ use terrier_wire::dns::{self, Manner, Message, Name, Opcode, Question, TypeName}
 
 use super::{Begins, Emit, Opening, Patience, Probe, Progress, Protocol};
 use crate::observation::{
-    DnsRcode, DnsTransaction, DnsTransport, DnsType, Fact, FlowRef, Frames, NameService, Side,
-    Transport,
+    DnsRcode, DnsTransaction, DnsTransport, DnsType, Fact, Frames, NameService, Side, Transport,
 };
 pub(super) use over_http::OverHttp;
 use pending::{Asked, Pending};
@@ -42,8 +41,7 @@ pub(super) const OVER_UDP: Protocol = Protocol {
 };
 
 /// Which service the ports speak of, where they do.
-fn service_of(flow: &FlowRef) -> Option<NameService> {
-    let ports = [flow.orig.port, flow.resp.port];
+fn service_of(ports: [u16; 2]) -> Option<NameService> {
     // A resolver may ask from any port, so 53 comes first.
     [
         (53, NameService::Dns),
@@ -54,15 +52,15 @@ fn service_of(flow: &FlowRef) -> Option<NameService> {
     .find_map(|(port, service)| ports.contains(&port).then_some(service))
 }
 
-fn manner_of(flow: &FlowRef) -> Manner {
-    match service_of(flow) {
+fn manner_of(ports: [u16; 2]) -> Manner {
+    match service_of(ports) {
         Some(_) => Manner::Lenient,
         None => Manner::Strict,
     }
 }
 
 fn probe_stream(opening: &Opening<'_>) -> Probe {
-    match dns::stream(opening.octets, manner_of(opening.flow)) {
+    match dns::stream(opening.octets, manner_of(opening.ports)) {
         Step::Done(..) => Probe::Yes,
         Step::NeedMore(_) => Probe::Maybe,
         Step::NotThisProtocol(_) => Probe::No,
@@ -70,7 +68,7 @@ fn probe_stream(opening: &Opening<'_>) -> Probe {
 }
 
 fn probe_datagram(opening: &Opening<'_>) -> Probe {
-    let manner = manner_of(opening.flow);
+    let manner = manner_of(opening.ports);
     match (dns::datagram(opening.octets, manner), manner) {
         (true, _) => Probe::Yes,
         // On these ports junk may come first and DNS after it.
@@ -147,7 +145,7 @@ impl super::Session for Session {
     }
 
     fn renew(&mut self) -> bool {
-        self.exchange = Exchange::default();
+        self.exchange.renew();
         self.framing.is_none()
     }
 
@@ -173,6 +171,15 @@ impl Exchange {
     const MAX_QUESTIONS: usize = 64;
     /// Questions of one answer for which its records are searched. Honest answers have one; each costs a walk.
     const MAX_ANSWERED: usize = 4;
+
+    /// As at the beginning. One that rested has little to forget.
+    fn renew(&mut self) {
+        if !self.pending.is_as_new() {
+            self.pending = Pending::default();
+        }
+        self.transfer = None;
+        self.recent = Default::default();
+    }
 
     /// Octets kept of questions.
     fn held(&self) -> usize {
@@ -201,7 +208,7 @@ impl Exchange {
         let service = match transport_of(emit) {
             // The ports are those of HTTP.
             DnsTransport::Http => NameService::Dns,
-            _ => service_of(emit.flow()).unwrap_or(NameService::Dns),
+            _ => service_of(emit.flow().ports()).unwrap_or(NameService::Dns),
         };
         match (message.header.is_response(), service) {
             (false, NameService::Dns) => self.query(from, message, emit),
@@ -212,16 +219,30 @@ impl Exchange {
     }
 
     fn query(&mut self, from: Side, message: &Message<'_>, emit: &mut Emit<'_>) {
-        for question in questions(message) {
-            let asked = Asked {
-                id: message.header.id,
-                client: from,
-                name: question.name,
-                qtype: question.qtype,
-            };
-            if let Some(oldest) = self.pending.ask(&asked, emit) {
-                unanswered(&oldest, emit);
+        let id = message.header.id;
+        // Nearly all ask one.
+        if let [1, ..] = message.header.counts {
+            let question = message.walk().question();
+            if let Some(question) = question.filter(Question::is_plausible) {
+                self.ask(from, id, &question, emit);
             }
+            return;
+        }
+        for question in questions(message) {
+            self.ask(from, id, &question, emit);
+        }
+    }
+
+    #[inline]
+    fn ask(&mut self, client: Side, id: u16, question: &Question<'_>, emit: &mut Emit<'_>) {
+        let asked = Asked {
+            id,
+            client,
+            name: question.name,
+            qtype: question.qtype,
+        };
+        if let Some(oldest) = self.pending.ask(&asked, emit) {
+            unanswered(&oldest, emit);
         }
     }
 
@@ -290,7 +311,7 @@ impl Exchange {
         id: u16,
         client: Side,
         (name, qtype): (Name<'_>, TypeName),
-        transaction: DnsTransaction,
+        transaction: Box<DnsTransaction>,
         emit: &mut Emit<'_>,
     ) {
         let asked = Asked {
@@ -308,7 +329,7 @@ impl Exchange {
         &mut self,
         asked: Option<Frames>,
         id: u16,
-        transaction: DnsTransaction,
+        transaction: Box<DnsTransaction>,
         emit: &mut Emit<'_>,
     ) {
         let said = answer::fingerprint(id, &transaction);
@@ -362,8 +383,8 @@ fn bare(
     client: Side,
     service: NameService,
     emit: &Emit<'_>,
-) -> DnsTransaction {
-    DnsTransaction {
+) -> Box<DnsTransaction> {
+    Box::new(DnsTransaction {
         query: name.text(),
         qtype: DnsType(qtype.0),
         rcode: None,
@@ -373,7 +394,7 @@ fn bare(
         service,
         addresses: Vec::new(),
         aliases: Vec::new(),
-    }
+    })
 }
 
 fn transport_of(emit: &Emit<'_>) -> DnsTransport {

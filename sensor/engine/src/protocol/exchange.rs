@@ -12,8 +12,6 @@ use super::{
 /// What datagrams say, as far as it was understood.
 pub(crate) struct Exchange {
     running: Option<(&'static Protocol, Box<dyn Session>)>,
-    /// The session of another flow that rested: one of its protocol begins in its place.
-    rested: Option<(&'static Protocol, Box<dyn Session>)>,
     search: DatagramSearch,
     /// Of which protocol the next datagram is, where somebody has looked.
     known: Option<NonZeroU8>,
@@ -27,20 +25,23 @@ impl Exchange {
     pub(crate) fn after(search: DatagramSearch, known: Option<NonZeroU8>) -> Self {
         Self {
             running: None,
-            rested: None,
             search,
             known,
             carriers: 0,
         }
     }
 
-    /// The same for another flow than before, with what there is of memory.
+    /// The same for another flow than before: where that is of the protocol whose session rested here, the session begins
+    /// again.
     pub(crate) fn begin_again(&mut self, search: DatagramSearch, known: NonZeroU8) {
-        let rested = self.running.take();
-        *self = Self {
-            rested,
-            ..Self::after(search, Some(known))
-        };
+        let renewed = self.running.as_mut().is_some_and(|(before, session)| {
+            super::at(known).is_some_and(|protocol| std::ptr::eq(*before, protocol))
+                && session.renew()
+        });
+        if !renewed {
+            self.running = None;
+        }
+        (self.search, self.known, self.carriers) = (search, Some(known), 0);
     }
 
     /// A flow whose session rested: it begins again with what it left behind.
@@ -64,29 +65,32 @@ impl Exchange {
 
     /// Takes a datagram.
     pub(crate) fn datagram(&mut self, from: Side, octets: &[u8], emit: &mut Emit<'_>) -> Outcome {
-        if self.running.is_none() {
+        let looked = self.known.take();
+        if let (Some((_, session)), Some(place)) = (&self.running, looked) {
+            // It begins again.
+            if session.is_sure() {
+                emit.begun(place);
+            }
+        } else if self.running.is_none() {
             let opening = Opening {
-                flow: emit.flow(),
+                ports: emit.flow().ports(),
                 octets,
             };
             let fitting = Fitting::of(emit.flow().transport);
-            let looked = self.known.take();
             let known = looked.and_then(|place| Some((place, super::at(place)?)));
             let known = known.or_else(|| {
                 let (at, protocol) = search::known(fitting, &opening)?;
                 Some((place(at), protocol))
             });
             let Some((place, protocol)) = known else {
-                return match self.search.pass(from, octets, emit) {
+                let transport = emit.flow().transport;
+                let tell = || search::say_unknown(from, octets, emit);
+                return match self.search.pass(from, transport, tell) {
                     Found::GivenUp => Outcome::Decided,
-                    Found::Something | Found::Nothing => Outcome::Wanted,
+                    Found::Something | Found::Begins(_) | Found::Nothing => Outcome::Wanted,
                 };
             };
-            let rested = self.rested.take();
-            let renewed = rested.and_then(|(before, mut session)| {
-                (std::ptr::eq(before, protocol) && session.renew()).then_some(session)
-            });
-            let session = renewed.unwrap_or_else(|| (protocol.start)());
+            let session = (protocol.start)();
             if session.is_sure() {
                 emit.begun(place);
             }

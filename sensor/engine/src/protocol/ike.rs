@@ -5,7 +5,7 @@ use terrier_wire::{Side, Step};
 
 use super::marks::{self, Details, Mark, Marked, Reading};
 use super::{Begins, Emit, Opening, Patience, Probe, Progress, Protocol};
-use crate::observation::{Fact, FlowRef, Frames, Marks, Transport};
+use crate::observation::{Fact, Frames, Marks, Transport};
 
 pub(super) const PROTOCOL: Protocol = Protocol {
     name: NAME,
@@ -25,9 +25,8 @@ pub(super) const SEES: &str = "IKE 1 and 2, over TCP too: version, exchange, the
 /// Where ESP may stand in IKE's place (RFC 3948), and where GlobalProtect has it without IKE.
 const ESP_PORTS: [u16; 2] = [4500, 4501];
 
-fn is_esp_port(flow: &FlowRef) -> bool {
-    let used = |port| ESP_PORTS.contains(&port);
-    used(flow.orig.port) || used(flow.resp.port)
+fn is_esp_port(ports: [u16; 2]) -> bool {
+    ports.iter().any(|port| ESP_PORTS.contains(port))
 }
 
 fn probe(opening: &Opening<'_>) -> Probe {
@@ -35,7 +34,7 @@ fn probe(opening: &Opening<'_>) -> Probe {
         .octets
         .strip_prefix(ike::MARKER)
         .unwrap_or(opening.octets);
-    let esp = is_esp_port(opening.flow) && ike::esp_in_udp(opening.octets).is_some();
+    let esp = is_esp_port(opening.ports) && ike::esp_in_udp(opening.octets).is_some();
     if esp || ike::message(unmarked).is_some() {
         Probe::Yes
     } else {
@@ -53,7 +52,10 @@ struct Session {
 impl super::Session for Session {
     fn feed(&mut self, from: Side, octets: &[u8], emit: &mut Emit<'_>) -> Progress {
         emit.note(&mut self.frames);
-        match self.wire.feed(from, octets, is_esp_port(emit.flow())) {
+        match self
+            .wire
+            .feed(from, octets, is_esp_port(emit.flow().ports()))
+        {
             Ok(None) => Progress::More(octets.len()),
             Ok(Some(known)) => {
                 let (client, details) = told(known);

@@ -302,7 +302,7 @@ mod tests {
         let flow = flow();
         let asked = |octets| {
             (PROTOCOL.probe)(&Opening {
-                flow: &flow,
+                ports: flow.ports(),
                 octets,
             })
         };

@@ -57,10 +57,10 @@ use std::num::NonZeroU8;
 
 use terrier_wire::Side;
 
-use crate::observation::{FlowRef, Transport};
+use crate::observation::Transport;
 pub(crate) use emit::{Emit, Tally};
 pub(crate) use exchange::Exchange;
-pub(crate) use search::{DatagramSearch, Found, StreamSearch};
+pub(crate) use search::{DatagramSearch, Found, StreamSearch, say_unknown};
 pub(crate) use talk::Talk;
 
 /// One protocol as the worker knows it.
@@ -251,8 +251,8 @@ pub fn protocols() -> Vec<&'static str> {
 
 /// The start of what one side of a flow sent (TCP), or one datagram (UDP).
 pub(crate) struct Opening<'a> {
-    /// The flow, for its ports: they may decide between two readings, never alone.
-    pub(crate) flow: &'a FlowRef,
+    /// The ports of the flow, in any order: they may decide between two readings, never alone.
+    pub(crate) ports: [u16; 2],
     /// Contiguous octets from the first one on.
     pub(crate) octets: &'a [u8],
 }

@@ -20,7 +20,7 @@ pub(super) const PROTOCOL: Protocol = Protocol {
 };
 
 fn probe(opening: &Opening<'_>) -> Probe {
-    let ports = [opening.flow.orig.port, opening.flow.resp.port];
+    let ports = opening.ports;
     match ports
         .iter()
         .any(|port| read(*port, opening.octets).is_some())
@@ -69,7 +69,7 @@ impl super::Session for Session {
         if let Some(body) = body.filter(|body| !self.said.contains(body)) {
             let mut frames = Frames::default();
             emit.note(&mut frames);
-            emit.fact(&frames, Fact::Netbios(body.clone()));
+            emit.fact(&frames, Fact::Netbios(Box::new(body.clone())));
             if self.said.len() == MAX_SAID {
                 self.said.remove(0);
             }

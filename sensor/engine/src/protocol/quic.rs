@@ -9,7 +9,7 @@ use terrier_wire::tls::{self, Ja4Transport, MAX_SERVER_NAME};
 
 use super::tls::client_fact;
 use super::{Begins, Emit, Octets, Opening, Patience, Probe, Progress, Protocol};
-use crate::observation::{Ech, Fact, Frames, QuicClient, Side, TlsClient, Transport};
+use crate::observation::{Alpn, Ech, Fact, Frames, QuicClient, Side, TlsClient, Transport};
 
 pub(super) const PROTOCOL: Protocol = Protocol {
     name: "quic",
@@ -136,7 +136,7 @@ fn google_fact(version: Version, hello: &Chlo<'_>, client: Side) -> QuicClient {
         server_name: hello
             .server_name
             .map(|name| tls::escaped(name, MAX_SERVER_NAME)),
-        alpn: Vec::new(),
+        alpn: Alpn::default(),
         ja3: None,
         ja4: None,
         ech: Ech::None,

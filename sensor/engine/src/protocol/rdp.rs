@@ -33,7 +33,7 @@ pub(super) const PROTOCOL: Protocol = Protocol {
 };
 
 fn probe(opening: &Opening<'_>) -> Probe {
-    let ports = [opening.flow.orig.port, opening.flow.resp.port];
+    let ports = opening.ports;
     match rdp::recognise(opening.octets, ports.contains(&DEFAULT_PORT)) {
         Step::Done(..) => Probe::Yes,
         Step::NeedMore(_) => Probe::Maybe,
@@ -185,7 +185,7 @@ impl Session {
                         client_build: Some(BuildName(core.build).to_string()),
                         keyboard: Some(KeyboardName(core.keyboard_layout).to_string()),
                     };
-                    emit.fact(&self.frames, Fact::RdpClient(client));
+                    emit.fact(&self.frames, Fact::RdpClient(Box::new(client)));
                 }
             }
             Message::Server(_) => {
@@ -302,7 +302,7 @@ impl Session {
             client,
             confirmed: self.confirm.is_some(),
         };
-        emit.fact(&self.frames, Fact::Rdp(fact));
+        emit.fact(&self.frames, Fact::Rdp(Box::new(fact)));
     }
 }
 

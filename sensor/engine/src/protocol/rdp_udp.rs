@@ -110,7 +110,7 @@ impl Session {
             answered: answer.is_some(),
             client,
         };
-        emit.fact(&self.frames, Fact::RdpUdp(fact));
+        emit.fact(&self.frames, Fact::RdpUdp(Box::new(fact)));
     }
 
     fn data(&mut self, from: Side, octets: &[u8], emit: &mut Emit<'_>) -> Progress {

@@ -60,7 +60,7 @@ fn over_udp(datagrams: &[(Side, &[u8])], expected: &[&str]) {
     let known = ALL.iter().find(|protocol| {
         let octets = datagrams[0].1;
         let opening = Opening {
-            flow: &flow,
+            ports: flow.ports(),
             octets,
         };
         protocol.transport == Transport::Udp && (protocol.probe)(&opening) == Probe::Yes

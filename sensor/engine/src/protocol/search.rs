@@ -3,22 +3,23 @@
 //! Most flows that nobody knows stay unknown. What the search must remember of them fits into four octets of their entry in
 //! the flow table; only where a protocol may begin is a conversation needed.
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU8;
-use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use terrier_wire::Side;
 
-use super::{BEHIND_A_PREAMBLE, Begins, Emit, Fitting, OVER_TCP, Opening, Probe, Protocol, WITHIN};
-use crate::observation::{
-    Endpoint, Fact, FirstOctets, FlowRef, Frames, Oriented, Transport, VlanTags,
+use super::{
+    ALL, BEHIND_A_PREAMBLE, Begins, Emit, Fitting, OVER_TCP, Opening, Probe, Protocol, WITHIN,
 };
+use crate::observation::{Fact, FirstOctets, Frames, Transport};
 
 /// What a look at octets found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Found {
     /// A protocol begins here, or may.
     Something,
+    /// The protocol at this place of the registry begins with the first octet.
+    Begins(NonZeroU8),
     /// Nothing that anybody knows; more is looked at.
     Nothing,
     /// Nothing, and the flow is not looked at any more.
@@ -67,25 +68,38 @@ impl StreamSearch {
         self.left.is_some() || self.exhausted & bit(side) != 0
     }
 
-    /// Looks at octets of one side that are the next, or, where the search [is late](Self::is_late), at any segment.
-    pub(crate) fn look(&mut self, from: Side, octets: &[u8], emit: &mut Emit<'_>) -> Found {
-        let opening = Opening {
-            flow: emit.flow(),
-            octets,
-        };
+    /// Looks at octets of one side that are the next, or, where the search [is late](Self::is_late), at any segment; `tell`
+    /// is called where they are the first ones of the side, and of nobody.
+    pub(crate) fn look(
+        &mut self,
+        from: Side,
+        octets: &[u8],
+        ports: [u16; 2],
+        tell: impl FnOnce(),
+    ) -> Found {
+        let opening = Opening { ports, octets };
         if self.is_late(from) {
             if behind_a_preamble(&opening).is_some() {
                 return Found::Something;
             }
         } else {
-            let known = |(_, protocol): (usize, &Protocol)| (protocol.probe)(&opening) != Probe::No;
-            // The first segment may hold a preamble and what comes behind it.
-            let fits = may_begin(&opening).each().any(known) || inside(octets).is_some();
-            // Of a short one the octets behind are awaited: signatures know up to so many.
-            if fits || octets.len() < FirstOctets::MAX {
+            // The first one that does not refuse; a later one may be surer, where it is not sure.
+            let asked = may_begin(&opening).each().find_map(|(at, protocol)| {
+                match (protocol.probe)(&opening) {
+                    Probe::Yes => Some(Found::Begins(super::place(at))),
+                    Probe::Maybe => Some(Found::Something),
+                    Probe::No => None,
+                }
+            });
+            if let Some(found) = asked {
+                return found;
+            }
+            // The first segment may hold a preamble and what comes behind it. Of a short one the octets behind are
+            // awaited: signatures know up to so many.
+            if inside(octets).is_some() || octets.len() < FirstOctets::MAX {
                 return Found::Something;
             }
-            say_unknown(from, octets, emit);
+            tell();
         }
         self.pass(from, octets.len())
     }
@@ -153,59 +167,53 @@ fn inside(octets: &[u8]) -> Option<(usize, &'static Protocol, usize)> {
 }
 
 /// Those over TCP that may begin with the first of these octets. A probe never refuses the start of what it takes, as its
-/// answer must not depend on how TCP cuts a stream; so each was asked once for each octet.
+/// answer must not depend on how TCP cuts a stream; so each is asked once for each octet, when that is first met.
 pub(super) fn may_begin(opening: &Opening<'_>) -> Fitting {
-    /// On ports that no probe asks for, and on any.
-    static BY_FIRST: LazyLock<[[Fitting; 256]; 2]> = LazyLock::new(|| {
-        [&PORTS_OF_PROBES[..1], &PORTS_OF_PROBES].map(|ports| {
-            std::array::from_fn(|first| {
-                let mut fitting = OVER_TCP;
-                for (at, protocol) in OVER_TCP.each() {
-                    let refused = |port: &u16| {
-                        let flow = flow_to(*port);
-                        let opening = Opening {
-                            flow: &flow,
-                            octets: &[first as u8],
-                        };
-                        (protocol.probe)(&opening) == Probe::No
-                    };
-                    if ports.iter().all(refused) {
-                        fitting.remove(at);
-                    }
-                }
-                fitting
-            })
-        })
-    });
+    /// On ports that no probe asks for, and on any: 0 until they were asked.
+    static BY_FIRST: [[AtomicU64; 256]; 2] = [const { [const { AtomicU64::new(0) }; 256] }; 2];
+    /// A bit of no protocol.
+    const ASKED: u64 = 1 << 63;
+    const { assert!(ALL.len() < 64) };
     let Some(&first) = opening.octets.first() else {
         return OVER_TCP;
     };
-    let Opening { flow, .. } = opening;
-    let asked_for = [flow.orig.port, flow.resp.port]
+    let asked_for = opening
+        .ports
         .iter()
         .any(|port| PORTS_OF_PROBES[1..].contains(port));
-    BY_FIRST[usize::from(asked_for)][usize::from(first)]
+    let known = &BY_FIRST[usize::from(asked_for)][usize::from(first)];
+    match known.load(Ordering::Relaxed) {
+        0 => {
+            let ports = if asked_for { PORTS_OF_PROBES.len() } else { 1 };
+            let fitting = beginning_with(first, &PORTS_OF_PROBES[..ports]);
+            known.store(fitting.0 | ASKED, Ordering::Relaxed);
+            fitting
+        }
+        bits => Fitting(bits & !ASKED),
+    }
+}
+
+/// Those over TCP whose probe does not refuse this octet on one of these ports.
+#[cold]
+fn beginning_with(first: u8, ports: &[u16]) -> Fitting {
+    let mut fitting = OVER_TCP;
+    for (at, protocol) in OVER_TCP.each() {
+        let refused = |port: &u16| {
+            let opening = Opening {
+                ports: [PORTS_OF_PROBES[0], *port],
+                octets: &[first],
+            };
+            (protocol.probe)(&opening) == Probe::No
+        };
+        if ports.iter().all(refused) {
+            fitting.remove(at);
+        }
+    }
+    fitting
 }
 
 /// One port that no probe over TCP asks for, and those that one does.
 const PORTS_OF_PROBES: [u16; 5] = [9, 53, 5353, 5355, 3389];
-
-fn flow_to(port: u16) -> FlowRef {
-    let end = |port| Endpoint {
-        ip: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-        port,
-    };
-    FlowRef {
-        id: 0,
-        opened: 0,
-        orig: end(9),
-        resp: end(port),
-        transport: Transport::Tcp,
-        vlan: VlanTags::default(),
-        vni: None,
-        oriented: Oriented::Syn,
-    }
-}
 
 /// How far the search in datagrams has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -234,29 +242,28 @@ impl DatagramSearch {
         Self { unknown, told }
     }
 
-    /// Looks at a datagram. One of a known protocol is told with the protocol's place in the registry.
+    /// Looks at a datagram over a transport. One of a known protocol is told with the protocol's place in the registry;
+    /// `tell` is called where it is the first one of its side, and of nobody.
     pub(crate) fn look(
         &mut self,
         from: Side,
         octets: &[u8],
-        emit: &mut Emit<'_>,
+        (transport, ports): (Transport, [u16; 2]),
+        tell: impl FnOnce(),
     ) -> Result<NonZeroU8, Found> {
-        let opening = Opening {
-            flow: emit.flow(),
-            octets,
-        };
-        match known(Fitting::of(opening.flow.transport), &opening) {
+        let opening = Opening { ports, octets };
+        match known(Fitting::of(transport), &opening) {
             Some((at, _)) => Ok(super::place(at)),
-            None => Err(self.pass(from, octets, emit)),
+            None => Err(self.pass(from, transport, tell)),
         }
     }
 
-    /// A datagram was looked at, and nobody knew it.
-    pub(super) fn pass(&mut self, from: Side, octets: &[u8], emit: &mut Emit<'_>) -> Found {
+    /// A datagram was looked at, and nobody knew it; `tell` is called where it is the first one of its side.
+    pub(super) fn pass(&mut self, from: Side, transport: Transport, tell: impl FnOnce()) -> Found {
         // Signatures know the octets of TCP and UDP; what begins an ICMP message is no mark of a tool.
-        if self.told & bit(from) == 0 && emit.flow().transport == Transport::Udp {
+        if self.told & bit(from) == 0 && transport == Transport::Udp {
             self.told |= bit(from);
-            say_unknown(from, octets, emit);
+            tell();
         }
         self.unknown = self.unknown.saturating_add(1);
         if self.unknown < MAX_UNKNOWN {
@@ -287,8 +294,8 @@ pub(super) fn known(fitting: Fitting, opening: &Opening<'_>) -> Option<(usize, &
         .find(|(_, protocol)| (protocol.probe)(opening) == Probe::Yes)
 }
 
-/// Hands out the first octets of a side.
-fn say_unknown(from: Side, octets: &[u8], emit: &mut Emit<'_>) {
+/// Hands out the first octets of a side, where somebody may know them.
+pub(crate) fn say_unknown(from: Side, octets: &[u8], emit: &mut Emit<'_>) {
     if !emit.asks_for_opening(octets) {
         return;
     }
@@ -340,9 +347,8 @@ mod tests {
             octets in prop::collection::vec(any::<u8>(), 1..80),
             start in prop::sample::select(STARTS.to_vec()),
         ) {
-            let flow = flow_to(port);
             for octets in [octets.clone(), [start, &octets].concat()] {
-                let opening = Opening { flow: &flow, octets: &octets };
+                let opening = Opening { ports: [9, port], octets: &octets };
                 for (at, protocol) in OVER_TCP.each() {
                     if (protocol.probe)(&opening) != Probe::No {
                         let kept = may_begin(&opening).each().any(|(other, _)| other == at);
@@ -360,10 +366,9 @@ mod tests {
             first in any::<u8>(),
             zeros in prop::sample::select(vec![0, 1, 3, 4, 8, 75]),
         ) {
-            let flow = FlowRef { transport: Transport::Udp, ..flow_to(port) };
             let filled = [&[first][..], &vec![0; zeros], &octets].concat();
             for octets in [&octets[..], &filled, &filled[..=zeros]] {
-                let opening = Opening { flow: &flow, octets };
+                let opening = Opening { ports: [9, port], octets };
                 let fitting = Fitting::of(Transport::Udp);
                 let all = fitting
                     .each()

@@ -74,7 +74,7 @@ impl super::Session for Session {
 
     fn end(&mut self, emit: &mut Emit<'_>) {
         if let Some(body) = self.body() {
-            emit.fact(&self.frames, Fact::Socks(body));
+            emit.fact(&self.frames, Fact::Socks(Box::new(body)));
         }
     }
 }
@@ -146,7 +146,7 @@ mod tests {
 
     fn probed(octets: &[u8]) -> Probe {
         probe(&Opening {
-            flow: &flow(),
+            ports: flow().ports(),
             octets,
         })
     }
@@ -168,7 +168,7 @@ mod tests {
             session.end(&mut Emit::new(&flow, 0, 1000, None, &mut out));
         }
         let found = out.into_iter().map(|observation| match observation.fact {
-            Fact::Socks(socks) => socks,
+            Fact::Socks(socks) => *socks,
             other => panic!("{other:?}"),
         });
         (found.collect(), last)

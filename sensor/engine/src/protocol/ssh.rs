@@ -63,7 +63,7 @@ impl super::Session for Session {
         let handshake = self.wire.handshake();
         if handshake.identification.iter().any(Option::is_some) {
             let body = body(handshake, emit);
-            emit.fact(&self.frames, Fact::Ssh(body));
+            emit.fact(&self.frames, Fact::Ssh(Box::new(body)));
         }
     }
 }
@@ -150,7 +150,7 @@ mod tests {
             session.end(&mut Emit::new(flow, 0, 1000, None, &mut out));
         }
         let found = out.into_iter().map(|observation| match observation.fact {
-            Fact::Ssh(ssh) => ssh,
+            Fact::Ssh(ssh) => *ssh,
             other => panic!("{other:?}"),
         });
         (found.collect(), last)

@@ -47,7 +47,7 @@ pub(super) const SIZED: Protocol = Protocol {
 
 fn probe_datagram(opening: &Opening<'_>) -> Probe {
     let serves = |port| PORTS.contains(&port);
-    let plain = serves(opening.flow.orig.port) || serves(opening.flow.resp.port);
+    let plain = opening.ports.into_iter().any(serves);
     match read(opening.octets, plain) {
         Some(_) => Probe::Yes,
         None => Probe::No,

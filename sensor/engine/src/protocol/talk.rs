@@ -2,6 +2,8 @@
 //!
 //! It stands behind the reassembly of a TCP flow, and inside a session that carries another stream in its own framing.
 
+use std::num::NonZeroU8;
+
 use terrier_wire::Side;
 
 use super::search::{self, Found, StreamSearch};
@@ -18,6 +20,8 @@ pub(crate) struct Talk {
     frames: Frames,
     /// Protocols that carried another one.
     carriers: u8,
+    /// Of which protocol the octets that come first are, where somebody has asked.
+    known: Option<NonZeroU8>,
 }
 
 /// Octets of one side that came in order and were not consumed.
@@ -63,16 +67,18 @@ impl State {
 impl Talk {
     /// Streams of which nothing was seen yet.
     pub(crate) fn new() -> Self {
-        Self::after(StreamSearch::NEW)
+        Self::after(StreamSearch::NEW, None)
     }
 
-    /// Streams of which nothing is kept, and the search has come so far.
-    pub(crate) fn after(search: StreamSearch) -> Self {
+    /// Streams of which nothing is kept, and the search has come so far; `known` is the place of the protocol that it has
+    /// found to begin with the octets that come next.
+    pub(crate) fn after(search: StreamSearch, known: Option<NonZeroU8>) -> Self {
         Self {
             held: Default::default(),
             state: State::searching(search),
             frames: Frames::default(),
             carriers: 0,
+            known,
         }
     }
 
@@ -140,6 +146,12 @@ impl Talk {
         let State::Searching { search, .. } = &mut self.state else {
             return self.run(from, new, emit);
         };
+        if let Some(place) = self.known.take()
+            && let Some(protocol) = super::at(place)
+        {
+            self.begin(place, protocol, emit);
+            return self.run(from, new, emit);
+        }
         if search.is_late(from) {
             if let Some(place) = self.begin_late(from, new, emit) {
                 return self.run(from, &new[place..], emit);
@@ -192,7 +204,7 @@ impl Talk {
         let held = self.held[from.index()].rest();
         let octets = if held.is_empty() { new } else { held };
         let opening = Opening {
-            flow: emit.flow(),
+            ports: emit.flow().ports(),
             octets,
         };
         let left = &mut fitting[from.index()];
@@ -202,7 +214,7 @@ impl Talk {
                 Probe::Maybe => {}
                 Probe::No => left.remove(at),
                 Probe::Yes => {
-                    self.begin(at, protocol, emit);
+                    self.begin(super::place(at), protocol, emit);
                     return Probed::Known;
                 }
             }
@@ -243,7 +255,7 @@ impl Talk {
         }
         match found {
             Found::GivenUp => Outcome::Decided,
-            Found::Something | Found::Nothing => Outcome::Wanted,
+            Found::Something | Found::Begins(_) | Found::Nothing => Outcome::Wanted,
         }
     }
 
@@ -251,7 +263,7 @@ impl Talk {
     /// it: answers where. What came before is another protocol's.
     fn begin_late(&mut self, from: Side, new: &[u8], emit: &mut Emit<'_>) -> Option<usize> {
         let opening = Opening {
-            flow: emit.flow(),
+            ports: emit.flow().ports(),
             octets: new,
         };
         let (number, protocol, place) = search::behind_a_preamble(&opening)?;
@@ -259,14 +271,14 @@ impl Talk {
             self.say_unknown(side, emit);
             self.held[side.index()].clear();
         }
-        self.begin(number, protocol, emit);
+        self.begin(super::place(number), protocol, emit);
         Some(place)
     }
 
-    fn begin(&mut self, number: usize, protocol: &'static Protocol, emit: &mut Emit<'_>) {
+    fn begin(&mut self, place: NonZeroU8, protocol: &'static Protocol, emit: &mut Emit<'_>) {
         let session = (protocol.start)();
         if session.is_sure() {
-            emit.begun(super::place(number));
+            emit.begun(place);
         }
         self.state = State::Running { protocol, session };
     }

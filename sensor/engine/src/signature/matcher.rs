@@ -230,9 +230,9 @@ impl Matcher {
         .or_else(|| find(&self.issuers, |value| pattern::has_attribute(issuer, value)))
     }
 
-    pub(super) fn by_alpn(&self, alpn: &[String]) -> Option<Place> {
-        alpn.iter().find_map(|protocol| {
-            let whole = self.alpn.get(protocol.as_str()).copied();
+    pub(super) fn by_alpn<'a>(&self, mut alpn: impl Iterator<Item = &'a str>) -> Option<Place> {
+        alpn.find_map(|protocol| {
+            let whole = self.alpn.get(protocol).copied();
             whole.or_else(|| find(&self.alpn_open, |pattern| pattern.fits(protocol)))
         })
     }

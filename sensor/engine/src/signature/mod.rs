@@ -159,7 +159,7 @@ impl Signatures {
 
     /// Whose application protocol stands among those a client offers.
     #[must_use]
-    pub fn by_alpn(&self, alpn: &[String]) -> Option<Hit<'_>> {
+    pub fn by_alpn<'a>(&self, alpn: impl Iterator<Item = &'a str>) -> Option<Hit<'_>> {
         self.hit(self.matcher.by_alpn(alpn))
     }
 

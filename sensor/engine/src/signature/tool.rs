@@ -413,7 +413,7 @@ impl ExampleOf {
             Self::WebsocketProtocol(name) => vec![set.by_websocket_protocol(name)],
             Self::SshBanner(banner) => vec![set.by_ssh_banner(banner)],
             Self::Protocol(name) => vec![set.by_protocol(name)],
-            Self::Alpn(alpn) => vec![set.by_alpn(std::slice::from_ref(alpn))],
+            Self::Alpn(alpn) => vec![set.by_alpn(std::iter::once(alpn.as_str()))],
             Self::Certificate(subject, issuer) => vec![set.by_certificate(subject, issuer)],
         }
     }

@@ -118,7 +118,7 @@ impl Worker {
         end.service = service.map(protocol::name);
         let capture = packet.map_or(0, |packet| packet.capture);
         let mut emit = Emit::new(&identity, last_ns, seq, None, &mut facts.observations);
-        emit.fact(&Frames::none(capture), Fact::FlowEnded(end));
+        emit.fact(&Frames::none(capture), Fact::FlowEnded(Box::new(end)));
     }
 }
 

@@ -18,6 +18,42 @@ pub(crate) struct Fields {
     framing: Framing,
 }
 
+/// The fields that are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    Host,
+    UserAgent,
+    Upgrade,
+    ContentType,
+    ContentLength,
+    TransferEncoding,
+    /// `Sec-WebSocket-Protocol`
+    Subprotocols,
+    /// `Sec-WebSocket-Extensions`
+    Extensions,
+}
+
+impl Wanted {
+    /// The field of this name, in any case.
+    #[inline]
+    fn of(name: &[u8]) -> Option<Self> {
+        // Each has its own length.
+        let (wanted, usual): (Self, &[u8]) = match name.len() {
+            4 => (Self::Host, b"Host"),
+            7 => (Self::Upgrade, b"Upgrade"),
+            10 => (Self::UserAgent, b"User-Agent"),
+            12 => (Self::ContentType, b"Content-Type"),
+            14 => (Self::ContentLength, b"Content-Length"),
+            17 => (Self::TransferEncoding, b"Transfer-Encoding"),
+            22 => (Self::Subprotocols, b"Sec-WebSocket-Protocol"),
+            24 => (Self::Extensions, b"Sec-WebSocket-Extensions"),
+            _ => return None,
+        };
+        // Nearly everybody writes them so.
+        (name == usual || name.eq_ignore_ascii_case(usual)).then_some(wanted)
+    }
+}
+
 impl Default for Fields {
     fn default() -> Self {
         Self {
@@ -45,11 +81,10 @@ impl Fields {
                 // No field; servers skip such lines.
                 continue;
             };
-            let name = name.trim_ascii();
-            if !Self::is_wanted(name) {
+            let Some(wanted) = Wanted::of(name.trim_ascii()) else {
                 continue;
-            }
-            if name.eq_ignore_ascii_case(b"sec-websocket-protocol") {
+            };
+            if wanted == Wanted::Subprotocols {
                 // A token in it may be long.
                 fields.take_subprotocols(value.trim_ascii());
                 continue;
@@ -62,50 +97,45 @@ impl Fields {
                     value.push_str(&text(more.trim_ascii(), MAX_VALUE - value.len()));
                 }
             }
-            fields.take(name, value);
+            fields.take_wanted(wanted, value);
         }
         fields
     }
 
-    fn is_wanted(name: &[u8]) -> bool {
-        // Each has its own length.
-        let wanted: &[u8] = match name.len() {
-            4 => b"host",
-            7 => b"upgrade",
-            10 => b"user-agent",
-            12 => b"content-type",
-            14 => b"content-length",
-            17 => b"transfer-encoding",
-            22 => b"sec-websocket-protocol",
-            24 => b"sec-websocket-extensions",
-            _ => return false,
-        };
-        name.eq_ignore_ascii_case(wanted)
+    /// Takes a field, where it is wanted.
+    pub(crate) fn take(&mut self, name: &[u8], value: String) {
+        if let Some(wanted) = Wanted::of(name) {
+            self.take_wanted(wanted, value);
+        }
     }
 
-    /// Takes a field that is wanted.
-    pub(crate) fn take(&mut self, name: &[u8], value: String) {
-        if name.eq_ignore_ascii_case(b"host") {
-            self.host.get_or_insert(value);
-        } else if name.eq_ignore_ascii_case(b"user-agent") {
-            self.user_agent.get_or_insert(value);
-        } else if name.eq_ignore_ascii_case(b"upgrade") {
-            self.upgrade.get_or_insert(value);
-        } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
-            let last = value.rsplit(',').next().unwrap_or_default().trim();
-            // It overrides a length, wherever that stands (RFC 9112, section 6.3).
-            self.framing = if last.eq_ignore_ascii_case("chunked") {
-                Framing::Chunked
-            } else {
-                Framing::Unclear
-            };
-        } else if name.eq_ignore_ascii_case(b"content-type") {
-            let media = value.split(';').next().unwrap_or_default().trim();
-            self.is_dns = media.eq_ignore_ascii_case("application/dns-message");
-        } else if name.eq_ignore_ascii_case(b"sec-websocket-extensions") {
-            append(&mut self.websocket.extensions, &value);
-        } else if name.eq_ignore_ascii_case(b"content-length") {
-            self.take_length(&value);
+    fn take_wanted(&mut self, wanted: Wanted, value: String) {
+        match wanted {
+            Wanted::Host => {
+                self.host.get_or_insert(value);
+            }
+            Wanted::UserAgent => {
+                self.user_agent.get_or_insert(value);
+            }
+            Wanted::Upgrade => {
+                self.upgrade.get_or_insert(value);
+            }
+            Wanted::TransferEncoding => {
+                let last = value.rsplit(',').next().unwrap_or_default().trim();
+                // It overrides a length, wherever that stands (RFC 9112, section 6.3).
+                self.framing = if last.eq_ignore_ascii_case("chunked") {
+                    Framing::Chunked
+                } else {
+                    Framing::Unclear
+                };
+            }
+            Wanted::ContentType => {
+                let media = value.split(';').next().unwrap_or_default().trim();
+                self.is_dns = media.eq_ignore_ascii_case("application/dns-message");
+            }
+            Wanted::Extensions => append(&mut self.websocket.extensions, &value),
+            Wanted::ContentLength => self.take_length(&value),
+            Wanted::Subprotocols => {}
         }
     }
 

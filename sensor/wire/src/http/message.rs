@@ -169,7 +169,11 @@ fn request_line(input: &[u8]) -> Step<RequestLine<'_>> {
     let line = line.unwrap_or(searched);
     // A carriage return may only end the line; while the line is not whole, it may be the last octet we have.
     let line = line.strip_suffix(b"\r").unwrap_or(line);
-    if line.iter().any(u8::is_ascii_control) {
+    // Without a way out in between, many are looked at together.
+    let controls = line
+        .iter()
+        .fold(false, |some, octet| some | octet.is_ascii_control());
+    if controls {
         return Step::NotThisProtocol("a control character in the request line");
     }
     let Some(line_end) = line_end else {

@@ -208,15 +208,17 @@ pub fn is_grease(value: u16) -> bool {
 #[must_use]
 pub fn escaped(octets: &[u8], max: usize) -> String {
     let octets = octets.get(..max).unwrap_or(octets);
-    // Nearly every name is as it should be.
-    if octets
-        .iter()
-        .all(|&octet| matches!(octet, b' '..=b'~') && octet != b'\\')
-        && let Ok(text) = std::str::from_utf8(octets)
-    {
-        return text.to_owned();
-    }
     let mut text = String::with_capacity(octets.len());
+    escape_into(&mut text, octets);
+    text
+}
+
+/// Adds octets to a text as [`escaped`] writes them.
+pub fn escape_into(text: &mut String, octets: &[u8]) {
+    // Nearly every name is as it should be.
+    if let Some(plain) = plain(octets) {
+        return text.push_str(plain);
+    }
     for &octet in octets {
         match octet {
             b'\\' => text.push_str("\\092"),
@@ -229,7 +231,35 @@ pub fn escaped(octets: &[u8], max: usize) -> String {
             }
         }
     }
-    text
+}
+
+/// Octets that are text as they are: nothing of them is to be escaped.
+fn plain(octets: &[u8]) -> Option<&str> {
+    const fn each(octet: u8) -> u64 {
+        u64::from_ne_bytes([octet; 8])
+    }
+    // The sums set the highest bit of the octets asked for; where it was set before, what they carry does not count.
+    let odd = |eight: u64| {
+        let printable = eight.wrapping_add(each(0x80 - 0x20));
+        let deleted = eight.wrapping_add(each(0x80 - 0x7f));
+        let no_backslash = (eight ^ each(b'\\')).wrapping_add(each(0x7f));
+        (eight | deleted | !printable | !no_backslash) & each(0x80)
+    };
+    // Eight at a time, the last ones with letters behind them.
+    let (eights, rest) = octets.as_chunks();
+    let mut last = [b'a'; 8];
+    last.iter_mut()
+        .zip(rest)
+        .for_each(|(slot, octet)| *slot = *octet);
+    let all = eights
+        .iter()
+        .fold(odd(u64::from_le_bytes(last)), |all, eight| {
+            all | odd(u64::from_le_bytes(*eight))
+        });
+    if all != 0 {
+        return None;
+    }
+    std::str::from_utf8(octets).ok()
 }
 
 /// How much of a server name is worth keeping: a DNS name has 255 octets at most.
@@ -252,6 +282,19 @@ mod tests {
             "a\\092\\000\\252.example"
         );
         assert_eq!(escaped(b"abcdef", 3), "abc");
+    }
+
+    #[test]
+    fn no_octet_that_is_to_be_escaped_is_plain_anywhere() {
+        for octet in 0..=u8::MAX {
+            let is_plain = matches!(octet, b' '..=b'~') && octet != b'\\';
+            for place in 0..20 {
+                let mut octets = [b'~'; 20];
+                octets[place] = octet;
+                assert_eq!(plain(&octets).is_some(), is_plain, "{octet} at {place}");
+                assert_eq!(escaped(&octets, 20).len(), if is_plain { 20 } else { 23 });
+            }
+        }
     }
 
     #[test]

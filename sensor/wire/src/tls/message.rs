@@ -217,14 +217,9 @@ pub fn client_hello(body: &[u8]) -> Option<ClientHello<'_>> {
 impl<'a> ClientHello<'a> {
     /// Cipher suites in order, GREASE included.
     pub fn ciphers(&self) -> impl Iterator<Item = CipherSuite> + use<'a> {
-        let suites = self.ciphers.chunks_exact(2);
-        suites.map(|suite| {
-            CipherSuite(
-                suite
-                    .iter()
-                    .fold(0, |id, &octet| id << 8 | u16::from(octet)),
-            )
-        })
+        let (suites, _) = self.ciphers.as_chunks();
+        let suite = |&octets: &[u8; 2]| CipherSuite(u16::from_be_bytes(octets));
+        suites.iter().map(suite)
     }
 
     /// The body of the first extension of a type.

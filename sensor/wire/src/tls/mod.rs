@@ -44,7 +44,8 @@ mod sslv2;
 pub use certificate::{Certificate, MAX_NAMES, MAX_TEXT};
 pub use ech::EncryptedHello;
 pub use extension::{
-    Extension, ExtensionType, Extensions, MAX_PROTOCOLS, MAX_SERVER_NAME, escaped, is_grease,
+    Extension, ExtensionType, Extensions, MAX_PROTOCOLS, MAX_SERVER_NAME, escape_into, escaped,
+    is_grease,
 };
 pub use fingerprint::Ja4Transport;
 pub use message::{

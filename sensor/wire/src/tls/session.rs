@@ -92,10 +92,10 @@ impl Session {
         }
     }
 
-    /// Octets kept of messages that are not whole yet.
+    /// Octets kept of messages that are not whole yet, and room for the rest of them.
     #[must_use]
     pub fn held(&self) -> usize {
-        self.sides.iter().map(|half| half.message.len()).sum()
+        self.sides.iter().map(|half| half.message.capacity()).sum()
     }
 
     /// Whether nothing more will be read of a side.
@@ -202,13 +202,14 @@ impl Half {
         octets: &'a [u8],
         emit: &mut impl FnMut(Message<'_>),
     ) -> Result<&'a [u8], Violation> {
+        self.make_room(octets);
         let octets = self.append(octets, HEADER);
         let Some(&[kind, a, b, c]) = self.message.first_chunk::<HEADER>() else {
             return Ok(octets);
         };
         let length = usize::try_from(u32::from_be_bytes([0, a, b, c])).unwrap_or(usize::MAX);
         if !is_read(HandshakeType(kind)) {
-            self.message.clear();
+            self.message = Vec::new();
             self.skip = length;
             self.other(HandshakeType(kind), emit);
             return Ok(octets);
@@ -218,7 +219,7 @@ impl Half {
             if HandshakeType(kind) != HandshakeType::CERTIFICATE {
                 return Err(Violation(TOO_LONG));
             }
-            self.message.clear();
+            self.message = Vec::new();
             self.skip = length;
             emit(Message::Certificate(None));
             return Ok(octets);
@@ -231,6 +232,17 @@ impl Half {
             }
         }
         Ok(octets)
+    }
+
+    /// Where a message that is gathered begins, its room is made at once: a chain of certificates comes in three segments.
+    fn make_room(&mut self, octets: &[u8]) {
+        if self.message.is_empty()
+            && let Some(&[kind, a, b, c]) = octets.first_chunk::<HEADER>()
+            && is_read(HandshakeType(kind))
+        {
+            let length = usize::try_from(u32::from_be_bytes([0, a, b, c])).unwrap_or(usize::MAX);
+            self.message.reserve_exact(HEADER + length.min(ROOM));
+        }
     }
 
     /// Fills the unfinished message up to `wanted` octets; returns the rest.
@@ -276,6 +288,9 @@ impl Half {
         emit(Message::Other(kind));
     }
 }
+
+/// Room that is made for a message by its own word alone: most chains of certificates are shorter.
+const ROOM: usize = 4 << 10;
 
 /// Whether a message is gathered to be read; all others are skipped.
 fn is_read(kind: HandshakeType) -> bool {

@@ -44,7 +44,7 @@ fn fact(qtype: u16, query: &str) -> Observation {
             oriented: Oriented::Guessed,
         },
         frames: Frames::one(0, 1),
-        fact: Fact::Dns(DnsTransaction {
+        fact: Fact::Dns(Box::new(DnsTransaction {
             query: query.to_owned(),
             qtype: DnsType(qtype),
             rcode: Some(DnsRcode(0)),
@@ -54,7 +54,7 @@ fn fact(qtype: u16, query: &str) -> Observation {
             service: NameService::Dns,
             addresses: Vec::new(),
             aliases: Vec::new(),
-        }),
+        })),
     }
 }
 

@@ -262,8 +262,8 @@ impl<'a> Chain<'a> {
     #[inline]
     fn note_address(&mut self, address: IpAddr, ttl: u32) {
         if self.addresses.len() < MAX_ADDRESSES {
-            if self.addresses.is_empty() {
-                self.addresses.reserve_exact(self.room);
+            if self.addresses.capacity() == 0 {
+                self.addresses = Vec::with_capacity(self.room);
             }
             self.addresses.push((address, ttl));
         }

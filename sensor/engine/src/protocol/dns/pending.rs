@@ -108,6 +108,11 @@ impl Pending {
         self.only.is_none() && self.several.is_empty()
     }
 
+    /// Whether no question waits and there is no room for several.
+    pub(super) fn is_as_new(&self) -> bool {
+        self.only.is_none() && self.several.capacity() == 0
+    }
+
     /// Adds a question; one that waits already is only seen once more. When the list is full the oldest goes out.
     pub(super) fn ask(&mut self, asked: &Asked<'_>, emit: &Emit<'_>) -> Option<Entry> {
         if self.is_empty() {

@@ -3,7 +3,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use terrier_wire::dns::{RcodeName, TypeName};
 
 use super::*;
-use crate::observation::{Endpoint, Observation, Oriented, VlanTags};
+use crate::observation::{Endpoint, FlowRef, Observation, Oriented, VlanTags};
 use crate::protocol::Session as _;
 
 /// A flow between two ports.
@@ -491,7 +491,7 @@ fn ports_decide_how_much_is_asked_of_the_octets() {
     let probe = |octets: &[u8], ports| {
         let flow = flow(Transport::Udp, ports);
         probe_datagram(&Opening {
-            flow: &flow,
+            ports: flow.ports(),
             octets,
         })
     };
@@ -510,7 +510,7 @@ fn a_stream_is_known_by_its_first_frame() {
     let flow = flow(Transport::Tcp, [40000, 5300]);
     let probe = |octets| {
         probe_stream(&Opening {
-            flow: &flow,
+            ports: flow.ports(),
             octets,
         })
     };

@@ -100,7 +100,7 @@ fn probe_takes_hellos_of_both_sides_and_nothing_else() {
     let probe = |octets: &[u8]| {
         let flow = flow();
         probe(&Opening {
-            flow: &flow,
+            ports: flow.ports(),
             octets,
         })
     };

@@ -179,7 +179,7 @@ impl Waiting {
         }
         emit.fact(&self.frames, fact);
         if let Some(websocket) = websocket {
-            emit.fact(&self.frames, Fact::WebSocket(websocket));
+            emit.fact(&self.frames, Fact::WebSocket(Box::new(websocket)));
         }
         let tunnel = self.wstunnel.map(|tunnel| {
             let details = vec![("mode", tunnel.protocol), ("target", tunnel.target)];

@@ -157,7 +157,7 @@ fn reads_googles_hello_and_is_done() {
 fn probe_takes_quic_and_nothing_else() {
     let asked = |octets: &[u8]| {
         probe(&Opening {
-            flow: &flow(),
+            ports: flow().ports(),
             octets,
         })
     };

@@ -180,7 +180,7 @@ fn tells_the_negotiation_at_the_confirm() {
         client: CLIENT,
         confirmed: true,
     };
-    assert_eq!(driver.own(), [&Fact::Rdp(expected)]);
+    assert_eq!(driver.own(), [&Fact::Rdp(Box::new(expected))]);
     assert_eq!(driver.facts[0].frames.numbers(), [1, 2]);
     driver.packet(CLIENT, CLIENT_HELLO);
     assert_eq!(driver.went_on(), 0);
@@ -227,7 +227,7 @@ fn tells_what_a_client_says_in_clear() {
     };
     assert_eq!(
         driver.own()[1..],
-        [&Fact::RdpClient(client), &Fact::RdpWentOn]
+        [&Fact::RdpClient(Box::new(client)), &Fact::RdpWentOn]
     );
     assert_eq!(driver.facts[1].frames.numbers(), [1, 2, 3, 4]);
 }
@@ -377,7 +377,7 @@ fn probes_by_octets_and_lets_the_port_decide_between_two_readings() {
     let probed = |port, octets| {
         let flow = flow(port);
         probe(&Opening {
-            flow: &flow,
+            ports: flow.ports(),
             octets,
         })
     };

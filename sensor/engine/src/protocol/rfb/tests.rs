@@ -278,7 +278,7 @@ fn probes_by_the_first_octets_of_either_side() {
     let flow = flow();
     let ask = |octets: &[u8]| {
         probe(&Opening {
-            flow: &flow,
+            ports: flow.ports(),
             octets,
         })
     };

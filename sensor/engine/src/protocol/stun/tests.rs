@@ -119,7 +119,7 @@ fn probe_takes_messages_and_nothing_else() {
     let probe = |octets: &[u8], port| {
         let flow = flow(port);
         probe_datagram(&Opening {
-            flow: &flow,
+            ports: flow.ports(),
             octets,
         })
     };
@@ -139,7 +139,7 @@ fn probe_of_a_stream_waits_for_a_whole_message() {
     let probe = |octets: &[u8], framing| {
         let flow = flow(443);
         let opening = Opening {
-            flow: &flow,
+            ports: flow.ports(),
             octets,
         };
         probe_stream(&opening, framing)

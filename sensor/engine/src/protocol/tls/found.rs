@@ -1,13 +1,13 @@
 //! What both sides of one handshake told, over TCP or over datagrams.
 
 use terrier_wire::tls::{
-    self, CipherSuite, EncryptedHello, HandshakeType, Ja4Transport, MAX_PROTOCOLS, MAX_SERVER_NAME,
-    Message, Resumption, Sslv2ClientHello, Version,
+    self, CipherSuite, EncryptedHello, ExtensionType, HandshakeType, Ja4Transport, MAX_PROTOCOLS,
+    MAX_SERVER_NAME, Message, Resumption, Sslv2ClientHello, Version,
 };
 
 use crate::observation::{
-    Carrier, Certificate, Ech, Fact, Frames, Resume, Side, TlsClient, TlsClientCertificate,
-    TlsServer,
+    Alpn, Carrier, Certificate, Ech, Fact, Frames, Resume, Side, TlsCipher, TlsClient,
+    TlsClientCertificate, TlsServer, TlsVersion,
 };
 use crate::protocol::Emit;
 
@@ -198,8 +198,8 @@ impl Found {
         fact.client = from;
         fact.inside = self.carrier;
         let fact = match self.over {
-            Layer::Stream => Fact::Tls(fact),
-            Layer::Datagrams => Fact::Dtls(fact),
+            Layer::Stream => Fact::Tls(Box::new(fact)),
+            Layer::Datagrams => Fact::Dtls(Box::new(fact)),
         };
         emit.fact(&self.half(from).frames, fact);
         if self.half(from.other()).over && !self.asks_client {
@@ -236,10 +236,10 @@ impl Found {
         let client = self.client.as_ref().map(|hello| hello.side);
         if client == Some(from) || self.server.side() == Some(from.other()) {
             if let Some(certificate) = certificate {
-                let fact = Fact::TlsClientCertificate(TlsClientCertificate {
+                let fact = Fact::TlsClientCertificate(Box::new(TlsClientCertificate {
                     certificate,
                     client: from,
-                });
+                }));
                 emit.fact(&self.half(from).frames, fact);
             }
             self.close(from);
@@ -288,8 +288,8 @@ impl Found {
         };
         let side = choice.side;
         let fact = TlsServer {
-            version: choice.version.text(),
-            cipher: choice.cipher.text(),
+            version: TlsVersion(choice.version.0),
+            cipher: TlsCipher(choice.cipher.0),
             certificate,
             resumed: resumed || choice.psk,
             client: side.other(),
@@ -318,12 +318,8 @@ pub(in crate::protocol) fn client_fact(
         server_name: hello
             .server_name()
             .map(|name| tls::escaped(name, MAX_SERVER_NAME)),
-        alpn: hello
-            .alpn()
-            .take(MAX_PROTOCOLS)
-            .map(|protocol| tls::escaped(protocol, protocol.len()))
-            .collect(),
-        version: hello.highest_version().text(),
+        alpn: alpn_of(hello),
+        version: TlsVersion(hello.highest_version().0),
         ja3: made(&|| hello.ja3()),
         ja4: made(&|| hello.ja4(over)),
         ech: match hello.encrypted_hello() {
@@ -341,12 +337,24 @@ pub(in crate::protocol) fn client_fact(
     }
 }
 
+fn alpn_of(hello: &tls::ClientHello<'_>) -> Alpn {
+    let Some(list) = hello.extension(ExtensionType::ALPN) else {
+        return Alpn::default();
+    };
+    // A length before each becomes the end behind it.
+    let mut alpn = Alpn::with_capacity(list.len());
+    for protocol in hello.alpn().take(MAX_PROTOCOLS) {
+        alpn.push_with(|text| tls::escape_into(text, protocol));
+    }
+    alpn
+}
+
 /// JA3 and JA4 are not defined for this form, and stay empty.
 fn sslv2_fact(hello: &Sslv2ClientHello) -> TlsClient {
     TlsClient {
         server_name: None,
-        alpn: Vec::new(),
-        version: hello.version.text(),
+        alpn: Alpn::default(),
+        version: TlsVersion(hello.version.0),
         ja3: String::new(),
         ja4: String::new(),
         ech: Ech::None,

@@ -177,8 +177,8 @@ fn protocols(facts: &[Observation]) -> Vec<&'static str> {
 fn ends(facts: &[Observation]) -> Vec<FlowEnd> {
     facts
         .iter()
-        .filter_map(|observation| match observation.fact {
-            Fact::FlowEnded(end) => Some(end),
+        .filter_map(|observation| match &observation.fact {
+            Fact::FlowEnded(end) => Some(**end),
             _ => None,
         })
         .collect()
