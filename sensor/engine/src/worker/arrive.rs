@@ -273,7 +273,7 @@ impl Worker {
     /// The place of a packet's flow, whosever it is.
     #[inline]
     pub(super) fn inner_place(&self, ip: &Ip<'_>, header: &Header<'_>) -> Place {
-        let (source, destination, transport) = ends_of(ip, header);
+        let (source, destination, transport) = ends_of(ip.source, ip.destination, header);
         self.anybodys_place(source, destination, transport)
     }
 

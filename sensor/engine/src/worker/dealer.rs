@@ -1,7 +1,9 @@
 //! Whom the packets of a capture file concern, found once for all workers.
+//!
+//! So each packet is looked at twice, here and by its worker. A plain one, as nearly all are, is only glanced at here.
 
 use terrier_wire::decap::{self, Decapsulated, Transport as Header};
-use terrier_wire::net::{Address, Ip};
+use terrier_wire::net::Address;
 
 use super::arrive::{endpoint_tunnel, owner_of};
 use crate::flow::{FlowKey, Hasher};
@@ -37,8 +39,20 @@ impl Dealer {
 
     /// The workers that a packet concerns: the bit of each one's index. Fragments concern all, as only the whole packet
     /// tells its flow; what belongs to no flow concerns the first one, who counts it.
+    #[inline]
     #[must_use]
     pub fn concerns(&self, packet: &Packet<'_>) -> u64 {
+        let Some(plain) = decap::plain(packet.link.0, packet.octets) else {
+            return self.taken_apart_concerns(packet);
+        };
+        let (source, destination, transport) =
+            ends_of(plain.source, plain.destination, &plain.transport);
+        self.bit(source, destination, transport)
+    }
+
+    /// The same for a packet that is not known at the first look.
+    #[inline(never)]
+    fn taken_apart_concerns(&self, packet: &Packet<'_>) -> u64 {
         let mut here = Decapsulated::NOTHING;
         if decap::frame_into(packet.link.0, packet.octets, &mut here).is_err() {
             return 1;
@@ -49,7 +63,8 @@ impl Dealer {
         let Ok(header) = decap::transport(&here.ip) else {
             return 1;
         };
-        let (source, destination, transport) = ends_of(&here.ip, &header);
+        let (source, destination, transport) =
+            ends_of(here.ip.source, here.ip.destination, &header);
         let mut to = self.bit(source, destination, transport);
         if let Some(outer) = &here.layers.outer
             && let Some((transport, _)) = endpoint_tunnel(outer.tunnel)
@@ -59,6 +74,7 @@ impl Dealer {
         to
     }
 
+    #[inline]
     fn bit(
         &self,
         source: (Address, u16),
@@ -73,7 +89,8 @@ impl Dealer {
 /// Who sends to whom, and by which transport.
 #[inline]
 pub(super) fn ends_of(
-    ip: &Ip<'_>,
+    source: Address,
+    destination: Address,
     header: &Header<'_>,
 ) -> ((Address, u16), (Address, u16), Transport) {
     let (source_port, destination_port, transport) = match header {
@@ -90,12 +107,55 @@ pub(super) fn ends_of(
         Header::Other(other) => (
             other.source_port,
             other.destination_port,
-            Transport::of(ip.protocol.0),
+            Transport::of(other.protocol.0),
         ),
     };
     (
-        (ip.source, source_port),
-        (ip.destination, destination_port),
+        (source, source_port),
+        (destination, destination_port),
         transport,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use terrier_traffic::Kind;
+
+    use super::*;
+    use crate::packet::LinkType;
+
+    #[test]
+    fn a_glance_answers_as_the_long_look_does() {
+        let mut capture = Vec::new();
+        let octets = 300_000;
+        terrier_traffic::write(Kind::Mix { octets }, 5, &mut capture).expect("memory takes it");
+        let dealer = Dealer::new(4, 7);
+        let mut met = [0; 4];
+        let mut rest = &capture[24..];
+        while let Some((header, behind)) = rest.split_first_chunk::<16>() {
+            let length = u32::from_le_bytes(*header[8..].first_chunk().unwrap()) as usize;
+            let (octets, behind) = behind.split_at(length);
+            rest = behind;
+            // As it is, and as a fragment.
+            for more in [0, 0x20] {
+                let mut octets = octets.to_vec();
+                octets[20] |= more;
+                let packet = Packet {
+                    at_ns: 0,
+                    seq: 1,
+                    capture: 0,
+                    frame: 1,
+                    link: LinkType::ETHERNET,
+                    wire_len: octets.len() as u32,
+                    octets: &octets,
+                };
+                let to = dealer.concerns(&packet);
+                assert_eq!(to, dealer.taken_apart_concerns(&packet), "{octets:02x?}");
+                for (worker, met) in met.iter_mut().enumerate() {
+                    *met += to >> worker & 1;
+                }
+            }
+        }
+        assert!(met.iter().all(|&met| met > 50), "{met:?}");
+    }
 }

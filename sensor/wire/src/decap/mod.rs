@@ -25,8 +25,8 @@
 //!
 //! The descent ends at a fragment; [`reassembled`] goes on when it has been put together. It is bounded by
 //! [`MAX_DEPTH`](crate::link::MAX_DEPTH), and each header by its own maximum. It fails when no IP packet is reached at all.
-//! The fast path is written by hand; etherparse takes IPv6 extension headers apart and is the oracle of the differential
-//! test.
+//! The whole way is written by hand; etherparse takes IPv6 extension headers apart and is the oracle of the differential
+//! test. [`plain`](fn@plain) is the quick way for most packets, and the whole one is its oracle.
 
 mod ayiya;
 mod capwap;
@@ -37,11 +37,14 @@ mod gtp;
 mod in_ip;
 mod l2tp;
 mod odd_port;
+mod plain;
 mod teredo;
 #[cfg(test)]
 mod tests;
 mod tzsp;
 mod vxlan;
+
+pub use plain::{Plain, plain};
 
 use crate::Reader;
 use crate::link::{self, Encapsulations, EtherType, Layers, Link, Outer, Tunnel, Undecoded};
@@ -91,6 +94,8 @@ pub enum Transport<'a> {
 /// A packet of a protocol that is neither TCP nor UDP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Other<'a> {
+    /// The protocol.
+    pub protocol: Protocol,
     /// Source port (SCTP); for ICMP its type; else 0.
     pub source_port: u16,
     /// Destination port (SCTP); for ICMP the type that answers this one, else its code; else 0.
@@ -186,6 +191,7 @@ fn other<'a>(ip: &Ip<'a>) -> Other<'a> {
     };
     let (source_port, destination_port) = ports.unwrap_or_default();
     Other {
+        protocol: ip.protocol,
         source_port,
         destination_port,
         payload: ip.payload,
@@ -197,19 +203,20 @@ fn other<'a>(ip: &Ip<'a>) -> Other<'a> {
 fn may_carry(ip: &Ip<'_>) -> bool {
     match ip.protocol {
         Protocol::TCP => ip.authenticated,
-        Protocol::UDP => {
-            let Some(&[s0, s1, d0, d1, _, _, _, _, a, b, c, d]) = ip.payload.first_chunk() else {
-                return ip.authenticated;
-            };
-            let (source, destination) =
-                (u16::from_be_bytes([s0, s1]), u16::from_be_bytes([d0, d1]));
-            ip.authenticated
-                || is_tunnel_port(destination)
-                || is_tunnel_port(source)
-                || odd_port::may_begin([a, b, c, d])
-        }
+        Protocol::UDP => ip.authenticated || datagram_may_carry(ip.payload),
         _ => true,
     }
+}
+
+/// Whether a datagram, its header included, may be one of a tunnel: by its ports, or by how its payload begins.
+#[inline]
+fn datagram_may_carry(octets: &[u8]) -> bool {
+    let Some(&[s0, s1, d0, d1, _, _, _, _, a, b, c, d]) = octets.first_chunk() else {
+        return false;
+    };
+    is_tunnel_port(u16::from_be_bytes([d0, d1]))
+        || is_tunnel_port(u16::from_be_bytes([s0, s1]))
+        || odd_port::may_begin([a, b, c, d])
 }
 
 /// What carries something: an IP packet, or a UDP datagram on a port that is used for a tunnel.

@@ -1,21 +1,26 @@
 //! See [`super`].
 
-/// Frames of any link type: what is found lies inside the frame, the depth has its bound, and a packet that is put back as
-/// if fragments of it had been gathered is taken apart the same way.
+use crate::decap::{self, Decapsulated, Plain, Transport};
+
+/// Frames of any link type: what is found lies inside the frame, the depth has its bound, a packet that is put back as if
+/// fragments of it had been gathered is taken apart the same way, and what the quick way tells is what the whole one tells.
 ///
 /// The first two octets are the link type.
 ///
 /// # Panics
 /// When a law is broken.
 pub fn decap(data: &[u8]) {
-    use crate::decap;
     use crate::link::{Layers, MAX_DEPTH};
 
     let Some((&[a, b], octets)) = data.split_first_chunk() else {
         return;
     };
     let link_type = u32::from(u16::from_be_bytes([a, b]));
-    let Ok(here) = decap::frame(link_type, octets) else {
+    let whole = decap::frame(link_type, octets);
+    if let Some(quick) = decap::plain(link_type, octets) {
+        assert_eq!(Some(quick), whole.ok().and_then(|here| as_plain(&here)));
+    }
+    let Ok(here) = whole else {
         return;
     };
     let within = octets.as_ptr_range();
@@ -33,6 +38,34 @@ pub fn decap(data: &[u8]) {
     {
         assert_eq!(again.ip, here.ip, "goes on where it had ended");
     }
+}
+
+/// What the whole way tells of a packet that is plain.
+pub(crate) fn as_plain<'a>(here: &Decapsulated<'a>) -> Option<Plain<'a>> {
+    let Decapsulated {
+        layers,
+        ip,
+        stopped: None,
+    } = here
+    else {
+        return None;
+    };
+    if layers.depth > 0 || layers.outer.is_some() || layers.vni.is_some() {
+        return None;
+    }
+    if ip.fragment.is_some() || ip.authenticated {
+        return None;
+    }
+    let transport = decap::transport(ip).ok()?;
+    (!matches!(transport, Transport::Other(_))).then_some(Plain {
+        source: ip.source,
+        destination: ip.destination,
+        identification: ip.identification,
+        total_len: ip.total_len,
+        vlan: layers.vlan,
+        met: layers.met,
+        transport,
+    })
 }
 
 #[cfg(test)]

@@ -23,6 +23,8 @@ mod tls;
 mod websocket;
 mod wireguard;
 
+#[cfg(test)]
+pub(crate) use decap::as_plain;
 pub use decap::decap;
 pub use dns::dns;
 pub use dtls::dtls;

@@ -77,6 +77,28 @@ impl EtherType {
     /// The greatest length; what is above is a type (IEEE 802.3, 3.2.6).
     const GREATEST_LENGTH: u16 = 1500;
 
+    /// Whether a VLAN tag follows.
+    #[inline]
+    pub(crate) fn is_tag(self) -> bool {
+        matches!(
+            self,
+            Self::VLAN | Self::SERVICE_VLAN | Self::OLD_SERVICE_VLAN
+        )
+    }
+
+    /// What a tag of this type is met as: the so manieth one of its frame, from 1.
+    #[inline]
+    pub(crate) fn met_as_tag(self, count: u8) -> Encapsulations {
+        let mut met = Encapsulations::NONE;
+        if self == Self::VLAN {
+            met.insert(Encapsulations::VLAN);
+        }
+        if self != Self::VLAN || count > 1 {
+            met.insert(Encapsulations::QINQ);
+        }
+        met
+    }
+
     /// Whether it is a length, as 802.3 without Ethernet II has it.
     fn is_length(self) -> bool {
         self.0 <= Self::GREATEST_LENGTH
@@ -238,10 +260,7 @@ pub(crate) fn behind<'a>(
             payload,
         });
     }
-    if matches!(
-        ether_type,
-        EtherType::VLAN | EtherType::SERVICE_VLAN | EtherType::OLD_SERVICE_VLAN
-    ) {
+    if ether_type.is_tag() {
         return behind_tags(ether_type, payload, layers);
     }
     unusual(ether_type, payload, layers)
@@ -255,22 +274,14 @@ fn behind_tags<'a>(
 ) -> Result<Link<'a>, Undecoded> {
     let mut reader = Reader::new(payload);
     let mut count = 0;
-    while matches!(
-        ether_type,
-        EtherType::VLAN | EtherType::SERVICE_VLAN | EtherType::OLD_SERVICE_VLAN
-    ) {
+    while ether_type.is_tag() {
         if count == MAX_TAGS {
             return Err(Undecoded::VlanStack);
         }
         count += 1;
         let id = reader.u16_be().ok_or(Undecoded::LinkCut)?;
         layers.vlan.push(id);
-        if ether_type == EtherType::VLAN {
-            layers.met.insert(Encapsulations::VLAN);
-        }
-        if ether_type != EtherType::VLAN || count > 1 {
-            layers.met.insert(Encapsulations::QINQ);
-        }
+        layers.met.insert(ether_type.met_as_tag(count));
         ether_type = EtherType(reader.u16_be().ok_or(Undecoded::LinkCut)?);
     }
     if matches!(ether_type, EtherType::IPV4 | EtherType::IPV6) {
@@ -326,7 +337,7 @@ pub(crate) fn raw(packet: &[u8]) -> Result<Link<'_>, Undecoded> {
 }
 
 const LINKTYPE_NULL: u32 = 0;
-const LINKTYPE_ETHERNET: u32 = 1;
+pub(crate) const LINKTYPE_ETHERNET: u32 = 1;
 const LINKTYPE_TOKEN_RING: u32 = 6;
 const LINKTYPE_PPP: u32 = 9;
 const LINKTYPE_FDDI: u32 = 10;

@@ -3,6 +3,7 @@
 mod families;
 mod hostile;
 mod oracle;
+mod plain;
 mod wrap;
 
 use super::*;

@@ -1,0 +1,154 @@
+//! The quick way: plain packets, read in one go.
+//!
+//! Nearly every packet of a network is TCP or UDP right behind the IP header of an Ethernet frame, with two VLAN tags at
+//! most; it is whole, and no tunnel. Such packets are read here in as few steps as it takes. Of any other one nothing is
+//! said, and [`super::frame_into`] takes it apart; so a doubt costs time and never an answer. What is read here is what the
+//! whole way tells of the same octets, which `tests/plain.rs` and the fuzz body hold against it.
+
+use super::{Transport, datagram_may_carry as may_carry};
+use crate::link::{Encapsulations, EtherType, LINKTYPE_ETHERNET, Tags};
+use crate::net::{Address, Protocol};
+use crate::transport;
+
+/// A plain packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Plain<'a> {
+    /// Source.
+    pub source: Address,
+    /// Destination.
+    pub destination: Address,
+    /// Identification of IPv4; 0 in IPv6.
+    pub identification: u16,
+    /// Octets of the whole IP packet on the wire, headers included.
+    pub total_len: u32,
+    /// VLAN tags.
+    pub vlan: Tags,
+    /// Which encapsulations there were: VLAN tags or none.
+    pub met: Encapsulations,
+    /// Its header: TCP or UDP.
+    pub transport: Transport<'a>,
+}
+
+/// Reads a frame that carries a plain packet; `None` where it carries another one, or where only a longer look can tell.
+#[inline]
+#[must_use]
+pub fn plain(link_type: u32, octets: &[u8]) -> Option<Plain<'_>> {
+    if link_type != LINKTYPE_ETHERNET {
+        return None;
+    }
+    let (&[.., a, b], mut rest) = octets.split_first_chunk::<14>()?;
+    let mut ether_type = EtherType(u16::from_be_bytes([a, b]));
+    let (mut vlan, mut met) = (Tags::NONE, Encapsulations::NONE);
+    for count in 1..=MOST_TAGS {
+        if !ether_type.is_tag() {
+            break;
+        }
+        let (&[id_a, id_b, a, b], behind) = rest.split_first_chunk()?;
+        vlan.push(u16::from_be_bytes([id_a, id_b]));
+        met.insert(ether_type.met_as_tag(count));
+        ether_type = EtherType(u16::from_be_bytes([a, b]));
+        rest = behind;
+    }
+    let ip = match ether_type {
+        EtherType::IPV4 => v4(rest)?,
+        EtherType::IPV6 => v6(rest)?,
+        _ => return None,
+    };
+    let transport = match ip.protocol {
+        Protocol::TCP => Transport::Tcp(transport::tcp(ip.payload, ip.payload_len)?),
+        Protocol::UDP if !may_carry(ip.payload) => Transport::Udp(transport::udp(ip.payload)?),
+        _ => return None,
+    };
+    Some(Plain {
+        source: ip.source,
+        destination: ip.destination,
+        identification: ip.identification,
+        total_len: ip.total_len,
+        vlan,
+        met,
+        transport,
+    })
+}
+
+/// What both versions of IP have.
+struct Ip<'a> {
+    source: Address,
+    destination: Address,
+    protocol: Protocol,
+    identification: u16,
+    payload: &'a [u8],
+    payload_len: u32,
+    total_len: u32,
+}
+
+/// IPv4 (RFC 791), no fragment.
+#[inline]
+fn v4(octets: &[u8]) -> Option<Ip<'_>> {
+    let &[
+        first,
+        _,
+        len_a,
+        len_b,
+        id_a,
+        id_b,
+        off_a,
+        off_b,
+        _,
+        protocol,
+        _,
+        _,
+        s0,
+        s1,
+        s2,
+        s3,
+        d0,
+        d1,
+        d2,
+        d3,
+    ] = octets.first_chunk::<20>()?;
+    // Version and length of the header in one look; then offset and "more fragments", but not "don't fragment".
+    if !(0x45..=0x4f).contains(&first) || u16::from_be_bytes([off_a, off_b]) & 0x3fff != 0 {
+        return None;
+    }
+    let header_len = u16::from(first & 0x0f) * 4;
+    let total_len = u16::from_be_bytes([len_a, len_b]);
+    // Shorter than captured: Ethernet pads. Longer: the snaplen cut it. There is nothing where it is shorter than its header,
+    // as with the 0 that segmentation offload may leave, nor where the header itself is cut.
+    let end = usize::from(total_len).min(octets.len());
+    let payload = octets.get(usize::from(header_len)..end)?;
+    Some(Ip {
+        source: Address::v4([s0, s1, s2, s3]),
+        destination: Address::v4([d0, d1, d2, d3]),
+        protocol: Protocol(protocol),
+        identification: u16::from_be_bytes([id_a, id_b]),
+        payload,
+        payload_len: u32::from(total_len - header_len),
+        total_len: u32::from(total_len),
+    })
+}
+
+/// IPv6 (RFC 8200); one with extension headers is no plain packet.
+#[inline]
+fn v6(octets: &[u8]) -> Option<Ip<'_>> {
+    let (header, rest) = octets.split_first_chunk::<40>()?;
+    let (&[first, _, _, _, len_a, len_b, protocol, _], addresses) = header.split_first_chunk()?;
+    let (&source, addresses) = addresses.split_first_chunk()?;
+    let &destination = addresses.first_chunk()?;
+    let length = u16::from_be_bytes([len_a, len_b]);
+    // No length stands for a jumbogram or for segmentation offload.
+    if first >> 4 != 6 || length == 0 {
+        return None;
+    }
+    Some(Ip {
+        source: Address(source),
+        destination: Address(destination),
+        protocol: Protocol(protocol),
+        identification: 0,
+        payload: rest.get(..usize::from(length)).unwrap_or(rest),
+        payload_len: u32::from(length),
+        total_len: u32::from(length) + 40,
+    })
+}
+
+/// A frame of a provider's network has a service tag and a customer's.
+const MOST_TAGS: u8 = 2;
