@@ -1,5 +1,7 @@
 //! The five-tuple of a flow, the same for both directions, and its keyed hash.
 
+use std::hint::select_unpredictable;
+
 use terrier_wire::net::Address;
 
 use crate::observation::{Endpoint, Transport};
@@ -22,17 +24,15 @@ impl FlowKey {
         destination: (Address, u16),
         transport: Transport,
     ) -> (Self, bool) {
-        // As numbers: octet by octet it takes a call.
-        let number = |(address, port): (Address, u16)| (u128::from_be_bytes(address.0), port);
-        let from_low = number(source) <= number(destination);
-        let (low, high) = if from_low {
-            (source, destination)
-        } else {
-            (destination, source)
-        };
+        // Which end is the low one cannot be foreseen: both are chosen without a jump.
+        let number = |(address, port): (Address, u16)| (address.number(), port);
+        let (source, destination) = (number(source), number(destination));
+        let from_low = source <= destination;
+        let low = select_unpredictable(from_low, source, destination);
+        let high = select_unpredictable(from_low, destination, source);
         let key = Self {
-            low: low.0,
-            high: high.0,
+            low: Address::of_number(low.0),
+            high: Address::of_number(high.0),
             low_port: low.1,
             high_port: high.1,
             transport,
@@ -88,7 +88,7 @@ const ID_SEED: u64 = 0x9e37_79b9_7f4a_7c15;
 const ID_FACTOR: u64 = 0x6a09_e667_f3bc_c909;
 
 /// Hashes keys under a secret of the process: senders choose the five-tuples, so an unkeyed hash could be flooded.
-/// Multiply and fold (as wyhash and foldhash do) over five words.
+/// Multiply and fold (as wyhash and foldhash do) over each end, and over the sum of both.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Hasher {
     secret: [u64; 4],
@@ -99,13 +99,15 @@ impl Hasher {
     pub(crate) fn new(seed: u64) -> Self {
         let mut state = seed;
         // SplitMix64, to spread whatever seed was given over the words.
-        let secret = std::array::from_fn(|_| {
+        let mut secret = std::array::from_fn(|_| {
             state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
             let mut word = state;
             word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
             word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
             word ^ (word >> 31)
         });
+        // What ports are multiplied by: odd, so that no two come to the same.
+        secret[3] |= 1;
         Self { secret }
     }
 
@@ -118,14 +120,31 @@ impl Hasher {
     /// The hash of a key.
     #[inline]
     pub(crate) fn hash(&self, key: &FlowKey) -> u64 {
-        let [s0, s1, s2, s3] = self.secret;
-        let (low_a, low_b) = words(&key.low);
-        let (high_a, high_b) = words(&key.high);
-        let ports = u64::from(key.low_port) << 32
-            | u64::from(key.high_port) << 16
-            | u64::from(key.transport.number());
-        let hash = fold(low_a ^ s0, low_b ^ s1) ^ fold(high_a ^ s2, high_b ^ s3).rotate_left(23);
-        fold(hash ^ s1, ports ^ s2)
+        let [low, high] = key.sides();
+        self.hash_of(low, high, key.transport)
+    }
+
+    /// The hash of the key that these ends have, in whichever order.
+    #[inline]
+    pub(crate) fn hash_of(
+        &self,
+        one: (Address, u16),
+        other: (Address, u16),
+        transport: Transport,
+    ) -> u64 {
+        let [_, _, s2, s3] = self.secret;
+        let ends = self.end(one).wrapping_add(self.end(other));
+        fold(ends ^ s2, u64::from(transport.number()) ^ s3)
+    }
+
+    /// Each end by itself, so that the order of the two is of no matter. The port is multiplied by a secret: a sender who
+    /// chooses address and port does not know which two come to the same.
+    #[inline]
+    fn end(&self, (address, port): (Address, u16)) -> u64 {
+        let [s0, s1, _, s3] = self.secret;
+        let number = address.number();
+        let upper = ((number >> 64) as u64 ^ s0).wrapping_add(u64::from(port).wrapping_mul(s3));
+        fold(upper, number as u64 ^ s1)
     }
 }
 
@@ -166,6 +185,28 @@ mod tests {
         let (other, _) = FlowKey::of(end(1, 5000), end(2, 80), Transport::Udp);
         assert_ne!(Hasher::new(1).hash(&one), Hasher::new(2).hash(&one));
         assert_ne!(Hasher::new(1).hash(&one), Hasher::new(1).hash(&other));
+    }
+
+    #[test]
+    fn neighbouring_flows_are_spread_evenly_by_either_half() {
+        let server = (Address::v4([192, 0, 2, 1]), 443);
+        for six in [false, true] {
+            let (mut upper, mut lower) = ([0_u32; 64], [0_u32; 64]);
+            for client in 0..64 {
+                let mut address = Address::v4([10, 0, 0, client]);
+                if six {
+                    address.0[..2].copy_from_slice(&[0xfd, client]);
+                }
+                for port in 40_000..40_200 {
+                    let hash = Hasher::new(7).hash_of((address, port), server, Transport::Tcp);
+                    upper[(hash >> 58) as usize] += 1;
+                    lower[(hash & 63) as usize] += 1;
+                }
+            }
+            for met in upper.into_iter().chain(lower) {
+                assert!((130..=270).contains(&met), "{met} and not about 200");
+            }
+        }
     }
 
     proptest::proptest! {

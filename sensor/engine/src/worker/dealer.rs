@@ -6,7 +6,7 @@ use terrier_wire::decap::{self, Decapsulated, Transport as Header};
 use terrier_wire::net::Address;
 
 use super::arrive::{endpoint_tunnel, owner_of};
-use crate::flow::{FlowKey, Hasher};
+use crate::flow::Hasher;
 use crate::observation::Transport;
 use crate::packet::Packet;
 use crate::prefetch;
@@ -81,8 +81,10 @@ impl Dealer {
         destination: (Address, u16),
         transport: Transport,
     ) -> u64 {
-        let (key, _) = FlowKey::of(source, destination, transport);
-        1 << owner_of(self.hasher.hash(&key), self.count)
+        1 << owner_of(
+            self.hasher.hash_of(source, destination, transport),
+            self.count,
+        )
     }
 }
 

@@ -368,20 +368,14 @@ fn over_udp(carrier: &Carrier<'_>) -> Option<Family> {
 
 #[inline]
 fn is_tunnel_port(port: u16) -> bool {
-    matches!(
-        port,
-        L2TP | GTP
-            | TEREDO
-            | GRE_IN_UDP
-            | AYIYA
-            | TZSP
-            | VXLAN
-            | VXLAN_GPE
-            | CAPWAP_DATA
-            | GENEVE
-            | MPLS_IN_UDP
-            | VXLAN_OF_LINUX
-    )
+    // Nearly none is: one look at a set of remainders settles five of six.
+    TUNNEL_REMAINDERS >> remainder(port) & 1 != 0 && TUNNEL_PORTS.contains(&port)
+}
+
+/// Six bits that differ among the ports of tunnels and those in much use.
+#[inline]
+const fn remainder(port: u16) -> u16 {
+    (port ^ (port >> 6)) & 63
 }
 
 /// Goes down as far as it can.
@@ -443,6 +437,29 @@ fn descend(here: &mut Decapsulated<'_>) {
     }
 }
 
+const TUNNEL_PORTS: [u16; 12] = [
+    L2TP,
+    GTP,
+    TEREDO,
+    GRE_IN_UDP,
+    VXLAN,
+    VXLAN_GPE,
+    AYIYA,
+    CAPWAP_DATA,
+    GENEVE,
+    MPLS_IN_UDP,
+    TZSP,
+    VXLAN_OF_LINUX,
+];
+/// The bit of each one's [`remainder`].
+const TUNNEL_REMAINDERS: u64 = {
+    let (mut bits, mut ports) = (0, TUNNEL_PORTS.as_slice());
+    while let [port, rest @ ..] = ports {
+        bits |= 1 << remainder(*port);
+        ports = rest;
+    }
+    bits
+};
 const L2TP: u16 = 1701;
 const GTP: u16 = 2152;
 const TEREDO: u16 = 3544;

@@ -11,19 +11,15 @@ use crate::link::{EtherType, Layers};
 /// Whether a datagram may begin as one of them does: asked for every datagram.
 #[inline]
 pub(super) fn may_begin(first: [u8; 4]) -> bool {
-    match first {
-        // IPv6, as Teredo has it without a header.
-        [0x60..=0x6f, ..] => true,
+    let first = u32::from_be_bytes(first);
+    // IPv6, as Teredo has it without a header.
+    first >> 28 == 6
         // VXLAN: a network, and nothing else.
-        [0x08, 0, 0, 0] => true,
+        || first == 0x0800_0000
         // GTP version 1, user data.
-        [0x30..=0x37, 0xff, ..] => true,
+        || first & 0xf8ff_0000 == 0x30ff_0000
         // Geneve version 0: length of options, flags, protocol type.
-        [0..=0x3f, flags, a, b] => {
-            flags & 0x3f == 0 && matches!([a, b], [0x65, 0x58] | [0x08, 0x00] | [0x86, 0xdd])
-        }
-        _ => false,
-    }
+        || first & 0xc03f_0000 == 0 && matches!(first as u16, 0x6558 | 0x0800 | 0x86dd)
 }
 
 /// Opens whichever it is.

@@ -60,8 +60,8 @@ pub fn plain(link_type: u32, octets: &[u8]) -> Option<Plain<'_>> {
         _ => return None,
     };
     Some(Plain {
-        source: ip.source,
-        destination: ip.destination,
+        source: Address::of_number(ip.source),
+        destination: Address::of_number(ip.destination),
         identification: ip.identification,
         total_len: ip.total_len,
         vlan,
@@ -70,10 +70,10 @@ pub fn plain(link_type: u32, octets: &[u8]) -> Option<Plain<'_>> {
     })
 }
 
-/// What both versions of IP have.
+/// What both versions of IP have; addresses as numbers, as those of both versions meet here.
 struct Ip<'a> {
-    source: Address,
-    destination: Address,
+    source: u128,
+    destination: u128,
     protocol: Protocol,
     identification: u16,
     payload: &'a [u8],
@@ -117,14 +117,20 @@ fn v4(octets: &[u8]) -> Option<Ip<'_>> {
     let end = usize::from(total_len).min(octets.len());
     let payload = octets.get(usize::from(header_len)..end)?;
     Some(Ip {
-        source: Address::v4([s0, s1, s2, s3]),
-        destination: Address::v4([d0, d1, d2, d3]),
+        source: mapped([s0, s1, s2, s3]),
+        destination: mapped([d0, d1, d2, d3]),
         protocol: Protocol(protocol),
         identification: u16::from_be_bytes([id_a, id_b]),
         payload,
         payload_len: u32::from(total_len - header_len),
         total_len: u32::from(total_len),
     })
+}
+
+/// The number of [`Address::v4`].
+#[inline]
+fn mapped(octets: [u8; 4]) -> u128 {
+    0xffff_0000_0000 | u128::from(u32::from_be_bytes(octets))
 }
 
 /// IPv6 (RFC 8200); one with extension headers is no plain packet.
@@ -140,8 +146,8 @@ fn v6(octets: &[u8]) -> Option<Ip<'_>> {
         return None;
     }
     Some(Ip {
-        source: Address(source),
-        destination: Address(destination),
+        source: u128::from_be_bytes(source),
+        destination: u128::from_be_bytes(destination),
         protocol: Protocol(protocol),
         identification: 0,
         payload: rest.get(..usize::from(length)).unwrap_or(rest),

@@ -16,6 +16,20 @@ impl Address {
         Self([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d])
     }
 
+    /// As a number, in which form a processor handles it in two pieces and not in sixteen.
+    #[inline]
+    #[must_use]
+    pub fn number(self) -> u128 {
+        u128::from_be_bytes(self.0)
+    }
+
+    /// From its number.
+    #[inline]
+    #[must_use]
+    pub fn of_number(number: u128) -> Self {
+        Self(number.to_be_bytes())
+    }
+
     /// Whether it is one of IPv4.
     #[inline]
     #[must_use]
@@ -26,8 +40,7 @@ impl Address {
     /// As the standard library has it.
     #[must_use]
     pub fn ip(self) -> IpAddr {
-        // As a number: octet by octet it takes a comparison for each.
-        let number = u128::from_be_bytes(self.0);
+        let number = self.number();
         if number >> 32 == 0xffff {
             IpAddr::V4(Ipv4Addr::from_bits(number as u32))
         } else {
