@@ -10,9 +10,10 @@ mod deal;
 mod dealer;
 mod leave;
 mod print;
+mod taken;
 
 use terrier_wire::Side;
-use terrier_wire::transport::{Flags, Segment};
+use terrier_wire::transport::Flags;
 
 use crate::conversation::{Conversation, Left, Payload};
 use crate::counters::Counters;
@@ -23,12 +24,12 @@ use crate::packet::Packet;
 use crate::prefetch;
 use crate::protocol::{self, DatagramSearch, Emit, Found, Outcome, Patience, StreamSearch, Tally};
 use crate::reassembly::Fragments;
-use arrive::Taken;
 use conversations::Conversations;
 use deal::Deals;
 pub use deal::{Aside, Dealt};
 pub use dealer::Dealer;
 use leave::asks_for_end;
+use taken::{Taken, Told};
 
 /// How a worker is set up.
 #[derive(Debug, Clone, Copy)]
@@ -164,7 +165,7 @@ impl Worker {
             for (packet, taken) in batch.iter().zip(&mut taken) {
                 self.take_apart(packet, taken);
             }
-            for taken in taken.iter().take(batch.len()) {
+            for taken in taken.iter_mut().take(batch.len()) {
                 self.look_ahead(taken);
             }
             for (packet, taken) in batch.iter().zip(&taken) {
@@ -228,15 +229,15 @@ impl Worker {
         &mut self,
         at: u32,
         side: usize,
-        segment: &Segment<'_>,
+        told: &Told<'_>,
         packet: &Packet<'_>,
         facts: &mut Facts,
     ) {
         let flow = self.table.get(at);
-        let flags = segment.flags;
-        let mut data_seq = segment.seq;
+        let flags = told.flags;
+        let mut data_seq = told.seq;
         if flags.has(Flags::SYN) {
-            data_seq = segment.seq.wrapping_add(1);
+            data_seq = told.seq.wrapping_add(1);
             let bit = if side == 0 {
                 TcpSeen::SYN
             } else {
@@ -257,15 +258,13 @@ impl Worker {
             return;
         }
         let from = SIDES[side];
-        if !segment.payload.is_empty() && !flags.has(Flags::RST) {
+        if !told.payload.is_empty() && !flags.has(Flags::RST) {
             let payload = Payload {
                 from,
                 seq: data_seq,
-                octets: segment.payload,
-                cut: segment
-                    .payload_len
-                    .saturating_sub(segment.payload.len() as u32),
-                ack: flags.has(Flags::ACK).then_some(segment.ack),
+                octets: told.payload,
+                cut: told.payload_len.saturating_sub(told.payload.len() as u32),
+                ack: flags.has(Flags::ACK).then_some(told.ack),
             };
             if flow.phase == Phase::Watched || self.search(at, &payload, packet, facts) {
                 let place = self.table.get(at).aside;
@@ -274,13 +273,12 @@ impl Worker {
                 });
             }
         } else if flow.phase == Phase::Watched && flags.has(Flags::ACK) {
-            self.conversations
-                .acknowledged(flow.aside, from, segment.ack);
+            self.conversations.acknowledged(flow.aside, from, told.ack);
         }
         if flags.has(Flags::FIN) || flags.has(Flags::RST) {
             let fin_seq = flags
                 .has(Flags::FIN)
-                .then(|| data_seq.wrapping_add(segment.payload_len));
+                .then(|| data_seq.wrapping_add(told.payload_len));
             self.close(at, from, fin_seq, packet, facts);
         }
     }

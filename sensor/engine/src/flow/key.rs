@@ -155,8 +155,9 @@ fn words(address: &Address) -> (u64, u64) {
     (whole as u64, (whole >> 64) as u64)
 }
 
+/// Multiplies two words and folds the product into one.
 #[inline]
-fn fold(a: u64, b: u64) -> u64 {
+pub(crate) fn fold(a: u64, b: u64) -> u64 {
     let product = u128::from(a) * u128::from(b);
     product as u64 ^ (product >> 64) as u64
 }

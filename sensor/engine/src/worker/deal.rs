@@ -9,7 +9,8 @@
 
 use terrier_wire::decap::{Decapsulated, Transport as Header};
 
-use super::arrive::{Came, Read, Taken, endpoint_tunnel};
+use super::arrive::endpoint_tunnel;
+use super::taken::{Came, Read, Taken, Told};
 use super::{BATCH, Facts, Worker};
 use crate::flow::{FlowKey, Phase, Spread};
 use crate::packet::Packet;
@@ -66,7 +67,7 @@ impl Worker {
             for (packet, taken) in batch.iter().zip(&mut taken) {
                 self.take_apart(packet, taken);
             }
-            for taken in taken.iter().take(batch.len()) {
+            for taken in taken.iter_mut().take(batch.len()) {
                 self.look_ahead(taken);
             }
             for ((index, packet), taken) in (first..).zip(batch).zip(&taken) {
@@ -94,6 +95,16 @@ impl Worker {
         let here = &taken.here;
         let alone = self.config.count == 1;
         match &taken.read {
+            Read::Plain {
+                told,
+                place,
+                own: true,
+            } => {
+                let at = self.arrive(packet, told, place, facts);
+                self.tell(at, packet, dealt);
+                None
+            }
+            Read::Plain { place, .. } => Some(self.concerns_by(&place.key)),
             Read::Refused(refused) => {
                 self.count_undecoded(refused.why, refused.met);
                 None
@@ -104,7 +115,8 @@ impl Worker {
             }
             Read::Fragment => Some(u64::MAX >> (64 - self.config.count.clamp(1, 64))),
             Read::Whole(header, Some(place)) if here.layers.outer.is_none() => {
-                let at = self.arrive(packet, here, header, place, Came::whole(here), facts);
+                let told = Told::by_whole(here, header, Came::whole(here));
+                let at = self.arrive(packet, &told, place, facts);
                 self.tell(at, packet, dealt);
                 None
             }
@@ -131,19 +143,19 @@ impl Worker {
 
     /// The bits of the workers that own a flow of the packet.
     fn concerns(&self, here: &Decapsulated<'_>, header: &Header<'_>) -> u64 {
-        let Some(deals) = &self.deals else {
-            return 0;
-        };
-        let bit = |key: &FlowKey| 1 << (self.dealt_to(deals, key) & 63);
-        let mut to = bit(&self.inner_place(&here.ip, header).key);
+        let mut to = self.concerns_by(&self.inner_place(&here.ip, header).key);
         if let Some(outer) = &here.layers.outer
             && let Some((transport, _)) = endpoint_tunnel(outer.tunnel)
         {
-            to |= bit(&self
-                .anybodys_place(outer.source, outer.destination, transport)
-                .key);
+            let around = self.anybodys_place(outer.source, outer.destination, transport);
+            to |= self.concerns_by(&around.key);
         }
         to
+    }
+
+    /// The bit of the worker that owns a flow.
+    fn concerns_by(&self, key: &FlowKey) -> u64 {
+        (self.deals.as_ref()).map_or(0, |deals| 1 << (self.dealt_to(deals, key) & 63))
     }
 
     /// The worker whose flow this is.

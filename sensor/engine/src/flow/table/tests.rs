@@ -77,7 +77,7 @@ fn the_ends_of_time_overflow_nothing() {
 
 /// Makes the flow of a port what it is to be, at 100 s.
 fn set(table: &mut FlowTable, port: u16, set: impl FnOnce(&mut Flow)) {
-    let hash = table.hash(&key(port));
+    let hash = table.hasher.hash(&key(port));
     let at = table.find(hash, &key(port)).unwrap();
     set(table.get(at));
 }
