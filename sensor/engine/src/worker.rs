@@ -13,6 +13,7 @@ mod print;
 mod taken;
 
 use terrier_wire::Side;
+use terrier_wire::decap::Plain;
 use terrier_wire::transport::Flags;
 
 use crate::conversation::{Conversation, Left, Payload};
@@ -29,7 +30,7 @@ use deal::Deals;
 pub use deal::{Aside, Dealt};
 pub use dealer::Dealer;
 use leave::asks_for_end;
-use taken::{Taken, Told};
+use taken::Taken;
 
 /// How a worker is set up.
 #[derive(Debug, Clone, Copy)]
@@ -229,15 +230,15 @@ impl Worker {
         &mut self,
         at: u32,
         side: usize,
-        told: &Told<'_>,
+        segment: &Plain<'_>,
         packet: &Packet<'_>,
         facts: &mut Facts,
     ) {
         let flow = self.table.get(at);
-        let flags = told.flags;
-        let mut data_seq = told.seq;
+        let flags = segment.flags;
+        let mut data_seq = segment.seq;
         if flags.has(Flags::SYN) {
-            data_seq = told.seq.wrapping_add(1);
+            data_seq = segment.seq.wrapping_add(1);
             let bit = if side == 0 {
                 TcpSeen::SYN
             } else {
@@ -258,13 +259,15 @@ impl Worker {
             return;
         }
         let from = SIDES[side];
-        if !told.payload.is_empty() && !flags.has(Flags::RST) {
+        if !segment.payload.is_empty() && !flags.has(Flags::RST) {
             let payload = Payload {
                 from,
                 seq: data_seq,
-                octets: told.payload,
-                cut: told.payload_len.saturating_sub(told.payload.len() as u32),
-                ack: flags.has(Flags::ACK).then_some(told.ack),
+                octets: segment.payload,
+                cut: segment
+                    .payload_len
+                    .saturating_sub(segment.payload.len() as u32),
+                ack: flags.has(Flags::ACK).then_some(segment.ack),
             };
             if flow.phase == Phase::Watched || self.search(at, &payload, packet, facts) {
                 let place = self.table.get(at).aside;
@@ -273,12 +276,13 @@ impl Worker {
                 });
             }
         } else if flow.phase == Phase::Watched && flags.has(Flags::ACK) {
-            self.conversations.acknowledged(flow.aside, from, told.ack);
+            self.conversations
+                .acknowledged(flow.aside, from, segment.ack);
         }
         if flags.has(Flags::FIN) || flags.has(Flags::RST) {
             let fin_seq = flags
                 .has(Flags::FIN)
-                .then(|| data_seq.wrapping_add(told.payload_len));
+                .then(|| data_seq.wrapping_add(segment.payload_len));
             self.close(at, from, fin_seq, packet, facts);
         }
     }

@@ -24,18 +24,18 @@ impl Worker {
     /// The first step: takes a packet apart, and has what the table knows of its flow fetched.
     #[inline]
     pub(super) fn take_apart<'a>(&self, packet: &Packet<'a>, taken: &mut Taken<'a>) {
-        let Some(plain) = decap::plain(packet.link.0, packet.octets) else {
+        let plain = &mut taken.told.plain;
+        let Some(ends) = decap::plain_into(packet.link.0, packet.octets, plain) else {
             return self.take_all_apart(packet, taken);
         };
-        let (source, destination, transport) =
-            ends_of(plain.source, plain.destination, &plain.transport);
-        let place = self.anybodys_place(source, destination, transport);
-        let own = self.owns(&place.key, place.hash);
-        if own {
-            self.table.fetch_index(place.hash);
-        }
-        let told = Told::by_plain(&plain);
-        taken.read = Read::Plain { told, place, own };
+        let transport = Transport::of(ends.protocol.0);
+        taken.place = self.anybodys_place(ends.source, ends.destination, transport);
+        taken.read = if self.owns(&taken.place.key, taken.place.hash) {
+            self.table.fetch_index(taken.place.hash);
+            Read::Plain
+        } else {
+            Read::Foreign
+        };
     }
 
     /// The same for what is no plain packet.
@@ -64,13 +64,12 @@ impl Worker {
     /// The second step: has the flow itself fetched.
     #[inline]
     pub(super) fn look_ahead(&self, taken: &mut Taken<'_>) {
-        if let Read::Plain {
-            place, own: true, ..
-        }
-        | Read::Whole(_, Some(place)) = &mut taken.read
-        {
-            place.seen_at = self.table.fetch_flow(place.hash);
-        }
+        let hash = match &taken.read {
+            Read::Plain => taken.place.hash,
+            Read::Whole(_, Some(place)) => place.hash,
+            _ => return,
+        };
+        taken.seen_at = self.table.fetch_flow(hash);
     }
 
     /// The third step: works on a packet.
@@ -79,11 +78,10 @@ impl Worker {
         self.pass_to(packet);
         let here = &taken.here;
         match &taken.read {
-            Read::Plain { told, place, own } => {
-                if *own {
-                    self.arrive(packet, told, place, facts);
-                }
+            Read::Plain => {
+                self.arrive(packet, &taken.told, &taken.place, taken.seen_at, facts);
             }
+            Read::Foreign => {}
             Read::Whole(header, place) => {
                 self.with_header(packet, here, header, *place, Came::whole(here), facts);
             }
@@ -133,7 +131,7 @@ impl Worker {
         let before = facts.observations.len();
         let told = Told::by_whole(here, header, came);
         if let Some(place) = place {
-            self.arrive(packet, &told, &place, facts);
+            self.arrive(packet, &told, &place, FlowTable::NOWHERE, facts);
         }
         if let Some(outer) = &here.layers.outer
             && outer.tunnel.is_endpoint()
@@ -234,7 +232,6 @@ impl Worker {
             key,
             hash: self.table.hash_of(source, destination, transport),
             from_low,
-            seen_at: FlowTable::NOWHERE,
         }
     }
 
@@ -257,16 +254,18 @@ impl Worker {
         packet: &Packet<'_>,
         told: &Told<'_>,
         place: &Place,
+        seen_at: u32,
         facts: &mut Facts,
     ) -> u32 {
-        self.counters.add_met(told.met);
+        let plain = &told.plain;
+        self.counters.add_met(plain.met);
         if let Some(why) = told.stopped {
             *self.counters.undecoded.entry(why).or_default() += 1;
         }
-        let at = self.flow_of(place, told, packet, facts);
+        let at = self.flow_of(place, seen_at, told, packet, facts);
         let flow = self.table.get(at);
         let side = flow.side(place.from_low);
-        let print = print_of(told, 0);
+        let print = print_of(plain, 0);
         let since_ns = packet.at_ns.saturating_sub(flow.last_ns);
         if print != NO_PRINT && flow.prints[side] == print && since_ns <= DUPLICATE_NS {
             self.counters.duplicates += 1;
@@ -274,24 +273,24 @@ impl Worker {
         }
         flow.prints[side] = print;
         flow.packets[side] = flow.packets[side].saturating_add(told.packets);
-        flow.bytes[side] += told.on_wire;
+        flow.bytes[side] += u64::from(plain.total_len);
         flow.last_ns = flow.last_ns.max(packet.at_ns);
         if told.stopped.is_some() {
             flow.mark(Traits::CARRIES);
         }
         let transport = place.key.transport();
-        if flow.phase == Phase::Decided && !told.flags.has_any_of(CONTROL) {
+        if flow.phase == Phase::Decided && !plain.flags.has_any_of(CONTROL) {
             return at;
         }
         match transport {
-            Transport::Tcp => self.segment(at, side, told, packet, facts),
+            Transport::Tcp => self.segment(at, side, plain, packet, facts),
             // Most of the other protocols have no session, and their first octets say nothing.
             Transport::Icmp | Transport::Icmp6 | Transport::Other(_)
                 if flow.phase == Phase::New && !protocol::is_known_over(transport) =>
             {
                 flow.phase = Phase::Decided;
             }
-            _ => self.datagram(at, side, told.payload, packet, facts),
+            _ => self.datagram(at, side, plain.payload, packet, facts),
         }
         at
     }
@@ -301,12 +300,13 @@ impl Worker {
     fn flow_of(
         &mut self,
         place: &Place,
+        seen_at: u32,
         told: &Told<'_>,
         packet: &Packet<'_>,
         facts: &mut Facts,
     ) -> u32 {
-        if let Some(at) = (self.table).find_at(place.seen_at, place.hash, &place.key) {
-            if !told.flags.has(Flags::SYN) || !self.is_reopened(at, place.from_low, told) {
+        if let Some(at) = (self.table).find_at(seen_at, place.hash, &place.key) {
+            if !told.plain.flags.has(Flags::SYN) || !self.is_reopened(at, place.from_low, told) {
                 return at;
             }
             self.end_flow(at, EndCause::Idle, packet.seq, Some(packet), facts);
@@ -323,8 +323,8 @@ impl Worker {
         packet: &Packet<'_>,
         facts: &mut Facts,
     ) -> u32 {
-        let (originator_is_low, oriented) = if told.flags.has(Flags::SYN) {
-            let by_responder = told.flags.has(Flags::ACK);
+        let (originator_is_low, oriented) = if told.plain.flags.has(Flags::SYN) {
+            let by_responder = told.plain.flags.has(Flags::ACK);
             (place.from_low != by_responder, Oriented::Syn)
         } else {
             (place.from_low, Oriented::Guessed)
@@ -337,7 +337,7 @@ impl Worker {
             vlan: VlanTags::default(),
             vni: told.vni,
         };
-        let tags = told.vlan.ids();
+        let tags = told.plain.vlan.ids();
         tags.iter().for_each(|&id| opener.vlan.push(id));
         self.open(place, opener, packet, facts)
     }
@@ -362,14 +362,14 @@ impl Worker {
 
     /// Whether a SYN begins another connection over the five-tuple of a known flow.
     fn is_reopened(&mut self, at: u32, from_low: bool, told: &Told<'_>) -> bool {
-        if told.flags.has(Flags::ACK) {
+        if told.plain.flags.has(Flags::ACK) {
             return false;
         }
         let flow = self.table.get(at);
         let side = flow.side(from_low);
         let same_syn = side == 0
             && flow.seen.has(TcpSeen::SYN)
-            && flow.start_seq[0] == told.seq.wrapping_add(1);
+            && flow.start_seq[0] == told.plain.seq.wrapping_add(1);
         // A SYN that comes late, or from the responder too (simultaneous open), opens nothing.
         let begun = flow.seen.has(TcpSeen::SYN) || flow.seen.closed();
         begun && !same_syn && (side == 0 || flow.seen.closed())
@@ -410,7 +410,7 @@ impl Worker {
             self.open(&place, opener, packet, facts)
         });
         let ((_, from), (_, to), _) = ends_of(here.ip.source, here.ip.destination, header);
-        let print = print_of(told, u32::from(from) << 16 | u32::from(to));
+        let print = print_of(&told.plain, u32::from(from) << 16 | u32::from(to));
         let flow = self.table.get(at);
         flow.mark(Traits::CARRIES);
         let side = flow.side(place.from_low);

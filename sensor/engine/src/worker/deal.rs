@@ -95,16 +95,12 @@ impl Worker {
         let here = &taken.here;
         let alone = self.config.count == 1;
         match &taken.read {
-            Read::Plain {
-                told,
-                place,
-                own: true,
-            } => {
-                let at = self.arrive(packet, told, place, facts);
+            Read::Plain => {
+                let at = self.arrive(packet, &taken.told, &taken.place, taken.seen_at, facts);
                 self.tell(at, packet, dealt);
                 None
             }
-            Read::Plain { place, .. } => Some(self.concerns_by(&place.key)),
+            Read::Foreign => Some(self.concerns_by(&taken.place.key)),
             Read::Refused(refused) => {
                 self.count_undecoded(refused.why, refused.met);
                 None
@@ -116,7 +112,7 @@ impl Worker {
             Read::Fragment => Some(u64::MAX >> (64 - self.config.count.clamp(1, 64))),
             Read::Whole(header, Some(place)) if here.layers.outer.is_none() => {
                 let told = Told::by_whole(here, header, Came::whole(here));
-                let at = self.arrive(packet, &told, place, facts);
+                let at = self.arrive(packet, &told, place, taken.seen_at, facts);
                 self.tell(at, packet, dealt);
                 None
             }

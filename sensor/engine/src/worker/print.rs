@@ -1,28 +1,29 @@
 //! Prints of packets, by which one that a span shows twice is known: with another VLAN tag, another time to live, or in an
 //! encapsulation too, as they are taken of the innermost packet.
 
+use terrier_wire::decap::Plain;
 use terrier_wire::transport::Flags;
 
-use super::taken::Told;
 use crate::flow::fold;
 
 /// A print of what a switch does not change when it copies a frame: a retransmission has another identification. Packets of
 /// one flow have their ports in common; where those of several are told apart `ports` says which they have.
 #[inline]
-pub(super) fn print_of(told: &Told<'_>, ports: u32) -> u32 {
+pub(super) fn print_of(plain: &Plain<'_>, ports: u32) -> u32 {
     // Without an identification an empty segment may well be sent twice, unless it opens a connection.
-    if told.payload.is_empty() && told.identification == 0 && !told.flags.has(Flags::SYN) {
+    if plain.payload.is_empty() && plain.identification == 0 && !plain.flags.has(Flags::SYN) {
         return NO_PRINT;
     }
-    let ends = told
+    let ends = plain
         .payload
         .first_chunk::<8>()
-        .zip(told.payload.last_chunk());
+        .zip(plain.payload.last_chunk());
     let (head, tail) = ends.map_or((0, 0), |(head, tail)| {
         (u64::from_le_bytes(*head), u64::from_le_bytes(*tail))
     });
-    let signs = (u64::from(told.seq) << 32) | u64::from(told.ack ^ (u32::from(told.flags.0) << 24));
-    let lengths = (u64::from(told.identification) << 32) | told.payload.len() as u64;
+    let signs =
+        (u64::from(plain.seq) << 32) | u64::from(plain.ack ^ (u32::from(plain.flags.0) << 24));
+    let lengths = (u64::from(plain.identification) << 32) | plain.payload.len() as u64;
     let [a, b, c, d] = FACTORS;
     let hash = fold(signs ^ a, lengths ^ b) ^ fold(head ^ c ^ u64::from(ports), tail ^ d);
     let hash = hash ^ (hash >> 32);

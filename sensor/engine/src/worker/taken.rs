@@ -1,27 +1,29 @@
 //! What a packet is taken apart into, and what of it its flow is told.
 
 use terrier_wire::decap::{Decapsulated, Plain, Refused, Transport as Header};
-use terrier_wire::link::{Encapsulations, Tags, Undecoded};
-use terrier_wire::transport::Flags;
+use terrier_wire::link::{Encapsulations, Undecoded};
 
-use crate::flow::FlowKey;
+use crate::flow::{FlowKey, FlowTable};
 
 /// A packet taken apart.
 pub(super) struct Taken<'a> {
     pub(super) read: Read<'a>,
-    /// All of it, where it is no plain packet: of those nobody asks for more than what is read.
+    /// Of a plain packet: what it tells its flow.
+    pub(super) told: Told<'a>,
+    /// Of a plain packet: the place of its flow.
+    pub(super) place: Place,
+    /// Where its flow lay when it was looked for ahead of its turn.
+    pub(super) seen_at: u32,
+    /// Of any other packet: all of it.
     pub(super) here: Decapsulated<'a>,
 }
 
 /// What a packet turned out to be.
 pub(super) enum Read<'a> {
-    /// A plain packet.
-    Plain {
-        told: Told<'a>,
-        place: Place,
-        /// Whether its flow is this worker's.
-        own: bool,
-    },
+    /// A plain packet of a flow of this worker.
+    Plain,
+    /// A plain packet of a flow of another one.
+    Foreign,
     /// A transport header, with the place of its flow; none where the flow is another worker's.
     Whole(Header<'a>, Option<Place>),
     /// A fragment: only the whole packet tells more.
@@ -34,6 +36,14 @@ impl Taken<'_> {
     /// What stands in the place of a packet before it is taken apart.
     pub(super) const NOTHING: Self = Self {
         read: Read::Fragment,
+        told: Told {
+            plain: Plain::NOTHING,
+            packets: 1,
+            vni: None,
+            stopped: None,
+        },
+        place: Place::NOTHING,
+        seen_at: FlowTable::NOWHERE,
         here: Decapsulated::NOTHING,
     };
 }
@@ -44,8 +54,14 @@ pub(super) struct Place {
     pub(super) key: FlowKey,
     pub(super) hash: u64,
     pub(super) from_low: bool,
-    /// Where its flow lay when it was looked for ahead of its turn.
-    pub(super) seen_at: u32,
+}
+
+impl Place {
+    const NOTHING: Self = Self {
+        key: FlowKey::NOTHING,
+        hash: 0,
+        from_low: false,
+    };
 }
 
 /// How an IP packet came: in one packet of the capture, or in several.
@@ -72,81 +88,42 @@ impl Came {
 /// What a packet tells its flow, whichever way it was taken apart.
 #[derive(Clone, Copy)]
 pub(super) struct Told<'a> {
-    /// Behind the header of TCP or UDP; of other protocols all of it.
-    pub(super) payload: &'a [u8],
-    /// Octets of TCP sent; more than `payload` where the capture cut it. Of other protocols 0, as the four that follow.
-    pub(super) payload_len: u32,
-    pub(super) seq: u32,
-    pub(super) ack: u32,
-    pub(super) flags: Flags,
-    pub(super) identification: u16,
+    /// What a plain packet would say, with the encapsulations that are to be counted and the octets of all fragments. Of
+    /// protocols without a header that is read here the payload is all that lies in IP.
+    pub(super) plain: Plain<'a>,
     /// Packets of the capture that it came in.
     pub(super) packets: u32,
-    /// Octets of the IP packet, or of the fragments of it.
-    pub(super) on_wire: u64,
-    /// Encapsulations to be counted with it.
-    pub(super) met: Encapsulations,
-    pub(super) vlan: Tags,
     pub(super) vni: Option<u32>,
     /// Why the tunnel in it was not followed.
     pub(super) stopped: Option<Undecoded>,
 }
 
 impl<'a> Told<'a> {
-    /// By a plain packet.
-    #[inline]
-    pub(super) fn by_plain(plain: &Plain<'a>) -> Self {
-        Self {
-            packets: 1,
-            on_wire: u64::from(plain.total_len),
-            identification: plain.identification,
-            met: plain.met,
-            vlan: plain.vlan,
-            ..Self::by_header(&plain.transport)
-        }
-    }
-
     /// By a packet that was taken apart as a whole.
     pub(super) fn by_whole(here: &Decapsulated<'a>, header: &Header<'a>, came: Came) -> Self {
-        Self {
-            packets: came.packets,
-            on_wire: came.on_wire,
-            identification: here.ip.identification,
-            met: here.layers.met.without(came.counted),
+        let mut plain = Plain {
             vlan: here.layers.vlan,
-            vni: here.layers.vni,
-            stopped: here.stopped,
-            ..Self::by_header(header)
-        }
-    }
-
-    #[inline]
-    fn by_header(header: &Header<'a>) -> Self {
-        let mut told = Self {
-            payload: &[],
-            payload_len: 0,
-            seq: 0,
-            ack: 0,
-            flags: Flags(0),
-            identification: 0,
-            packets: 0,
-            on_wire: 0,
-            met: Encapsulations::NONE,
-            vlan: Tags::NONE,
-            vni: None,
-            stopped: None,
+            met: here.layers.met.without(came.counted),
+            identification: here.ip.identification,
+            total_len: u32::try_from(came.on_wire).unwrap_or(u32::MAX),
+            ..Plain::NOTHING
         };
         match header {
             Header::Tcp(segment) => {
-                told.payload = segment.payload;
-                told.payload_len = segment.payload_len;
-                told.seq = segment.seq;
-                told.ack = segment.ack;
-                told.flags = segment.flags;
+                plain.payload = segment.payload;
+                plain.payload_len = segment.payload_len;
+                plain.seq = segment.seq;
+                plain.ack = segment.ack;
+                plain.flags = segment.flags;
             }
-            Header::Udp(datagram) => told.payload = datagram.payload,
-            Header::Other(other) => told.payload = other.payload,
+            Header::Udp(datagram) => plain.payload = datagram.payload,
+            Header::Other(other) => plain.payload = other.payload,
         }
-        told
+        Self {
+            plain,
+            packets: came.packets,
+            vni: here.layers.vni,
+            stopped: here.stopped,
+        }
     }
 }
