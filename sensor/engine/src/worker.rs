@@ -157,20 +157,22 @@ impl Worker {
 
     /// Works on packets, in the order of their `seq`.
     pub fn packets(&mut self, packets: &[Packet<'_>], facts: &mut Facts) {
-        let mut taken = [const { Taken::NOTHING }; BATCH];
+        let mut taken = [Taken::NOTHING; BATCH];
+        let mut wholes = Vec::new();
         for batch in packets.chunks(BATCH) {
             // Where another processor has dealt them out, the headers are in its cache.
             for packet in batch {
                 prefetch::fetch(packet.octets);
             }
+            wholes.clear();
             for (packet, taken) in batch.iter().zip(&mut taken) {
-                self.take_apart(packet, taken);
+                self.take_apart(packet, taken, &mut wholes);
             }
             for taken in taken.iter_mut().take(batch.len()) {
-                self.look_ahead(taken);
+                self.look_ahead(taken, &wholes);
             }
             for (packet, taken) in batch.iter().zip(&taken) {
-                self.packet(packet, taken, facts);
+                self.packet(packet, taken, &wholes, facts);
             }
         }
         if let Some(last) = packets.last() {

@@ -10,7 +10,7 @@ use terrier_wire::transport::Flags;
 
 use super::dealer::ends_of;
 use super::print::{DUPLICATE_NS, NO_PRINT, print_of};
-use super::taken::{Came, Place, Read, Taken, Told};
+use super::taken::{Came, Kind, Place, Read, Taken, Told, Whole};
 use super::{Facts, Worker};
 use crate::counters::Counters;
 use crate::flow::{FlowKey, FlowTable, Opener, Phase, TcpSeen, Traits};
@@ -21,28 +21,40 @@ use crate::packet::Packet;
 use crate::protocol::{self, Emit};
 
 impl Worker {
-    /// The first step: takes a packet apart, and has what the table knows of its flow fetched.
+    /// The first step: takes a packet apart, and has what the table knows of its flow fetched. What is no plain packet is
+    /// added to `wholes`.
     #[inline]
-    pub(super) fn take_apart<'a>(&self, packet: &Packet<'a>, taken: &mut Taken<'a>) {
+    pub(super) fn take_apart<'a>(
+        &self,
+        packet: &Packet<'a>,
+        taken: &mut Taken<'a>,
+        wholes: &mut Vec<Whole<'a>>,
+    ) {
         let plain = &mut taken.told.plain;
         let Some(ends) = decap::plain_into(packet.link.0, packet.octets, plain) else {
-            return self.take_all_apart(packet, taken);
+            taken.kind = Kind::Whole(wholes.len() as u32);
+            wholes.push(self.take_all_apart(packet));
+            return;
         };
         let transport = Transport::of(ends.protocol.0);
         taken.place = self.anybodys_place(ends.source, ends.destination, transport);
-        taken.read = if self.owns(&taken.place.key, taken.place.hash) {
+        taken.kind = if self.owns(&taken.place.key, taken.place.hash) {
             self.table.fetch_index(taken.place.hash);
-            Read::Plain
+            Kind::Plain
         } else {
-            Read::Foreign
+            Kind::Foreign
         };
     }
 
     /// The same for what is no plain packet.
     #[inline(never)]
-    fn take_all_apart<'a>(&self, packet: &Packet<'a>, taken: &mut Taken<'a>) {
-        let here = &mut taken.here;
-        taken.read = match decap::frame_into(packet.link.0, packet.octets, here) {
+    fn take_all_apart<'a>(&self, packet: &Packet<'a>) -> Whole<'a> {
+        let mut whole = Whole {
+            here: Decapsulated::NOTHING,
+            read: Read::Fragment,
+        };
+        let here = &mut whole.here;
+        whole.read = match decap::frame_into(packet.link.0, packet.octets, here) {
             Err(refused) => Read::Refused(refused),
             Ok(()) if here.ip.fragment.is_some() => Read::Fragment,
             Ok(()) => match decap::transport(&here.ip) {
@@ -55,34 +67,51 @@ impl Worker {
                     if let Some(place) = &place {
                         self.table.fetch_index(place.hash);
                     }
-                    Read::Whole(header, place)
+                    Read::Header(header, place)
                 }
             },
         };
+        whole
     }
 
     /// The second step: has the flow itself fetched.
     #[inline]
-    pub(super) fn look_ahead(&self, taken: &mut Taken<'_>) {
-        let hash = match &taken.read {
-            Read::Plain => taken.place.hash,
-            Read::Whole(_, Some(place)) => place.hash,
-            _ => return,
+    pub(super) fn look_ahead(&self, taken: &mut Taken<'_>, wholes: &[Whole<'_>]) {
+        let hash = match taken.kind {
+            Kind::Plain => taken.place.hash,
+            Kind::Foreign => return,
+            Kind::Whole(at) => match &wholes[at as usize].read {
+                Read::Header(_, Some(place)) => place.hash,
+                _ => return,
+            },
         };
         taken.seen_at = self.table.fetch_flow(hash);
     }
 
     /// The third step: works on a packet.
     #[inline]
-    pub(super) fn packet(&mut self, packet: &Packet<'_>, taken: &Taken<'_>, facts: &mut Facts) {
+    pub(super) fn packet(
+        &mut self,
+        packet: &Packet<'_>,
+        taken: &Taken<'_>,
+        wholes: &[Whole<'_>],
+        facts: &mut Facts,
+    ) {
         self.pass_to(packet);
-        let here = &taken.here;
-        match &taken.read {
-            Read::Plain => {
+        match taken.kind {
+            Kind::Plain => {
                 self.arrive(packet, &taken.told, &taken.place, taken.seen_at, facts);
             }
-            Read::Foreign => {}
-            Read::Whole(header, place) => {
+            Kind::Foreign => {}
+            Kind::Whole(at) => self.whole(packet, &wholes[at as usize], facts),
+        }
+    }
+
+    #[inline(never)]
+    fn whole(&mut self, packet: &Packet<'_>, whole: &Whole<'_>, facts: &mut Facts) {
+        let here = &whole.here;
+        match &whole.read {
+            Read::Header(header, place) => {
                 self.with_header(packet, here, header, *place, Came::whole(here), facts);
             }
             Read::Fragment => self.fragment(packet, here, Came::whole(here), facts),
@@ -188,7 +217,7 @@ impl Worker {
     }
 
     pub(super) fn count_undecoded(&mut self, why: Undecoded, met: Encapsulations) {
-        *self.counters.undecoded.entry(why).or_default() += 1;
+        self.count_stopped(why);
         self.counters.add_met(met);
     }
 
@@ -260,7 +289,7 @@ impl Worker {
         let plain = &told.plain;
         self.counters.add_met(plain.met);
         if let Some(why) = told.stopped {
-            *self.counters.undecoded.entry(why).or_default() += 1;
+            self.count_stopped(why);
         }
         let at = self.flow_of(place, seen_at, told, packet, facts);
         let flow = self.table.get(at);
@@ -278,10 +307,10 @@ impl Worker {
         if told.stopped.is_some() {
             flow.mark(Traits::CARRIES);
         }
-        let transport = place.key.transport();
         if flow.phase == Phase::Decided && !plain.flags.has_any_of(CONTROL) {
             return at;
         }
+        let transport = place.key.transport();
         match transport {
             Transport::Tcp => self.segment(at, side, plain, packet, facts),
             // Most of the other protocols have no session, and their first octets say nothing.
@@ -293,6 +322,11 @@ impl Worker {
             _ => self.datagram(at, side, plain.payload, packet, facts),
         }
         at
+    }
+
+    #[cold]
+    fn count_stopped(&mut self, why: Undecoded) {
+        *self.counters.undecoded.entry(why).or_default() += 1;
     }
 
     /// The flow of a packet; a new one where there is none, or where a SYN opens the same five-tuple again.

@@ -10,7 +10,7 @@
 use terrier_wire::decap::{Decapsulated, Transport as Header};
 
 use super::arrive::endpoint_tunnel;
-use super::taken::{Came, Read, Taken, Told};
+use super::taken::{Came, Kind, Read, Taken, Told, Whole};
 use super::{BATCH, Facts, Worker};
 use crate::flow::{FlowKey, Phase, Spread};
 use crate::packet::Packet;
@@ -62,17 +62,19 @@ impl Worker {
     /// Works on packets that were dealt to this worker, in the order of their `seq`, and sets aside what it must not work on
     /// yet. A single worker sets nothing aside.
     pub fn dealt(&mut self, packets: &[Packet<'_>], facts: &mut Facts, dealt: &mut Dealt) {
-        let mut taken = [const { Taken::NOTHING }; BATCH];
+        let mut taken = [Taken::NOTHING; BATCH];
+        let mut wholes = Vec::new();
         for (first, batch) in (0..).step_by(BATCH).zip(packets.chunks(BATCH)) {
+            wholes.clear();
             for (packet, taken) in batch.iter().zip(&mut taken) {
-                self.take_apart(packet, taken);
+                self.take_apart(packet, taken, &mut wholes);
             }
             for taken in taken.iter_mut().take(batch.len()) {
-                self.look_ahead(taken);
+                self.look_ahead(taken, &wholes);
             }
             for ((index, packet), taken) in (first..).zip(batch).zip(&taken) {
                 self.pass_to(packet);
-                if let Some(to) = self.deal(packet, taken, facts, dealt) {
+                if let Some(to) = self.deal(packet, taken, &wholes, facts, dealt) {
                     dealt.aside.push(Aside { index, to });
                 }
             }
@@ -89,18 +91,21 @@ impl Worker {
         &mut self,
         packet: &Packet<'_>,
         taken: &Taken<'_>,
+        wholes: &[Whole<'_>],
         facts: &mut Facts,
         dealt: &mut Dealt,
     ) -> Option<u64> {
-        let here = &taken.here;
-        let alone = self.config.count == 1;
-        match &taken.read {
-            Read::Plain => {
+        let Whole { here, read } = match taken.kind {
+            Kind::Plain => {
                 let at = self.arrive(packet, &taken.told, &taken.place, taken.seen_at, facts);
                 self.tell(at, packet, dealt);
-                None
+                return None;
             }
-            Read::Foreign => Some(self.concerns_by(&taken.place.key)),
+            Kind::Foreign => return Some(self.concerns_by(&taken.place.key)),
+            Kind::Whole(at) => &wholes[at as usize],
+        };
+        let alone = self.config.count == 1;
+        match read {
             Read::Refused(refused) => {
                 self.count_undecoded(refused.why, refused.met);
                 None
@@ -110,17 +115,17 @@ impl Worker {
                 None
             }
             Read::Fragment => Some(u64::MAX >> (64 - self.config.count.clamp(1, 64))),
-            Read::Whole(header, Some(place)) if here.layers.outer.is_none() => {
+            Read::Header(header, Some(place)) if here.layers.outer.is_none() => {
                 let told = Told::by_whole(here, header, Came::whole(here));
                 let at = self.arrive(packet, &told, place, taken.seen_at, facts);
                 self.tell(at, packet, dealt);
                 None
             }
-            Read::Whole(header, place) if alone => {
+            Read::Header(header, place) if alone => {
                 self.with_header(packet, here, header, *place, Came::whole(here), facts);
                 None
             }
-            Read::Whole(header, _) => Some(self.concerns(here, header)),
+            Read::Header(header, _) => Some(self.concerns(here, header)),
         }
     }
 

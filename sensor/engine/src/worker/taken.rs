@@ -6,26 +6,38 @@ use terrier_wire::link::{Encapsulations, Undecoded};
 use crate::flow::{FlowKey, FlowTable};
 
 /// A packet taken apart.
+#[derive(Clone, Copy)]
 pub(super) struct Taken<'a> {
-    pub(super) read: Read<'a>,
+    pub(super) kind: Kind,
     /// Of a plain packet: what it tells its flow.
     pub(super) told: Told<'a>,
     /// Of a plain packet: the place of its flow.
     pub(super) place: Place,
     /// Where its flow lay when it was looked for ahead of its turn.
     pub(super) seen_at: u32,
-    /// Of any other packet: all of it.
-    pub(super) here: Decapsulated<'a>,
 }
 
-/// What a packet turned out to be.
-pub(super) enum Read<'a> {
-    /// A plain packet of a flow of this worker.
+/// How a packet was taken apart.
+#[derive(Clone, Copy)]
+pub(super) enum Kind {
+    /// It is a plain one, of a flow of this worker.
     Plain,
-    /// A plain packet of a flow of another one.
+    /// It is a plain one, of a flow of another worker.
     Foreign,
+    /// As a whole: its place among those of its batch.
+    Whole(u32),
+}
+
+/// A packet that was taken apart as a whole. There are few as a rule, and they are large, so they lie by themselves.
+pub(super) struct Whole<'a> {
+    pub(super) here: Decapsulated<'a>,
+    pub(super) read: Read<'a>,
+}
+
+/// What such a packet turned out to be.
+pub(super) enum Read<'a> {
     /// A transport header, with the place of its flow; none where the flow is another worker's.
-    Whole(Header<'a>, Option<Place>),
+    Header(Header<'a>, Option<Place>),
     /// A fragment: only the whole packet tells more.
     Fragment,
     /// It belongs to no flow.
@@ -35,7 +47,7 @@ pub(super) enum Read<'a> {
 impl Taken<'_> {
     /// What stands in the place of a packet before it is taken apart.
     pub(super) const NOTHING: Self = Self {
-        read: Read::Fragment,
+        kind: Kind::Foreign,
         told: Told {
             plain: Plain::NOTHING,
             packets: 1,
@@ -44,7 +56,6 @@ impl Taken<'_> {
         },
         place: Place::NOTHING,
         seen_at: FlowTable::NOWHERE,
-        here: Decapsulated::NOTHING,
     };
 }
 
