@@ -10,9 +10,11 @@ mod deal;
 mod dealer;
 mod leave;
 mod print;
+mod taken;
 
 use terrier_wire::Side;
-use terrier_wire::transport::{Flags, Segment};
+use terrier_wire::decap::Plain;
+use terrier_wire::transport::Flags;
 
 use crate::conversation::{Conversation, Left, Payload};
 use crate::counters::Counters;
@@ -23,12 +25,12 @@ use crate::packet::Packet;
 use crate::prefetch;
 use crate::protocol::{self, DatagramSearch, Emit, Found, Outcome, Patience, StreamSearch, Tally};
 use crate::reassembly::Fragments;
-use arrive::Taken;
 use conversations::Conversations;
 use deal::Deals;
 pub use deal::{Aside, Dealt};
 pub use dealer::Dealer;
 use leave::asks_for_end;
+use taken::Taken;
 
 /// How a worker is set up.
 #[derive(Debug, Clone, Copy)]
@@ -172,20 +174,22 @@ impl Worker {
     /// Works on packets, in the order of their `seq`.
     pub fn packets(&mut self, packets: &[Packet<'_>], facts: &mut Facts) {
         facts.make_room();
-        let mut taken = [const { Taken::NOTHING }; BATCH];
+        let mut taken = [Taken::NOTHING; BATCH];
+        let mut wholes = Vec::new();
         for batch in packets.chunks(BATCH) {
             // Where another processor has dealt them out, the headers are in its cache.
             for packet in batch {
                 prefetch::fetch(packet.octets);
             }
+            wholes.clear();
             for (packet, taken) in batch.iter().zip(&mut taken) {
-                self.take_apart(packet, taken);
+                self.take_apart(packet, taken, &mut wholes);
             }
-            for taken in taken.iter().take(batch.len()) {
-                self.look_ahead(taken);
+            for taken in taken.iter_mut().take(batch.len()) {
+                self.look_ahead(taken, &wholes);
             }
             for (packet, taken) in batch.iter().zip(&taken) {
-                self.packet(packet, taken, facts);
+                self.packet(packet, taken, &wholes, facts);
             }
         }
         if let Some(last) = packets.last() {
@@ -245,7 +249,7 @@ impl Worker {
         &mut self,
         at: u32,
         side: usize,
-        segment: &Segment<'_>,
+        segment: &Plain<'_>,
         packet: &Packet<'_>,
         facts: &mut Facts,
     ) {

@@ -6,17 +6,41 @@ use terrier_wire::net::Address;
 
 use crate::observation::{Endpoint, Transport};
 
-/// A five-tuple with its ends in a fixed order, so that both directions have one key.
+/// A five-tuple with its ends in a fixed order, so that both directions have one key: 38 octets, for an entry of the table has
+/// no more room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C, packed(2))]
 pub(crate) struct FlowKey {
-    low: Address,
-    high: Address,
+    low: Halves,
+    high: Halves,
     low_port: u16,
     high_port: u16,
     transport: Transport,
 }
 
+/// The halves of an address's number, the upper one first.
+type Halves = [u64; 2];
+
+#[inline]
+fn halves(number: u128) -> Halves {
+    [(number >> 64) as u64, number as u64]
+}
+
+#[inline]
+fn address([upper, lower]: Halves) -> Address {
+    Address::of_number(u128::from(upper) << 64 | u128::from(lower))
+}
+
 impl FlowKey {
+    /// What stands in the place of a key.
+    pub(crate) const NOTHING: Self = Self {
+        low: [0; 2],
+        high: [0; 2],
+        low_port: 0,
+        high_port: 0,
+        transport: Transport::Tcp,
+    };
+
     /// The key of a packet, and whether its source is the low end.
     #[inline]
     pub(crate) fn of(
@@ -31,8 +55,8 @@ impl FlowKey {
         let low = select_unpredictable(from_low, source, destination);
         let high = select_unpredictable(from_low, destination, source);
         let key = Self {
-            low: Address::of_number(low.0),
-            high: Address::of_number(high.0),
+            low: halves(low.0),
+            high: halves(high.0),
             low_port: low.1,
             high_port: high.1,
             transport,
@@ -54,17 +78,20 @@ impl FlowKey {
     /// The ends in their fixed order.
     #[inline]
     pub(super) fn sides(&self) -> [(Address, u16); 2] {
-        [(self.low, self.low_port), (self.high, self.high_port)]
+        [
+            (address(self.low), self.low_port),
+            (address(self.high), self.high_port),
+        ]
     }
 
     /// The ends, the given one first.
     pub(crate) fn ends(&self, low_first: bool) -> (Endpoint, Endpoint) {
         let low = Endpoint {
-            ip: self.low.ip(),
+            ip: address(self.low).ip(),
             port: self.low_port,
         };
         let high = Endpoint {
-            ip: self.high.ip(),
+            ip: address(self.high).ip(),
             port: self.high_port,
         };
         if low_first { (low, high) } else { (high, low) }
@@ -73,8 +100,9 @@ impl FlowKey {
     /// A number that depends on nothing but the key and `opened`: the flow's id. Multiply and fold over words of eight
     /// octets under fixed constants, as its text in records must be the same on every machine and in every version.
     pub(crate) fn id(&self, opened: u64) -> u64 {
-        let (low_a, low_b) = words(&self.low);
-        let (high_a, high_b) = words(&self.high);
+        // Octet by octet, the least significant one first: as it was when the first id was written.
+        let [low_a, low_b] = self.low.map(u64::swap_bytes);
+        let [high_a, high_b] = self.high.map(u64::swap_bytes);
         // UDP and TCP are told apart from a protocol of their number that has no ports, should there be one.
         let transport = match self.transport {
             Transport::Other(number) => 0x100 | u64::from(number),
@@ -154,15 +182,9 @@ impl Hasher {
     }
 }
 
+/// Multiplies two words and folds the product into one.
 #[inline]
-fn words(address: &Address) -> (u64, u64) {
-    // In one piece: octet by octet it takes a load and a shift for each.
-    let whole = u128::from_le_bytes(address.0);
-    (whole as u64, (whole >> 64) as u64)
-}
-
-#[inline]
-fn fold(a: u64, b: u64) -> u64 {
+pub(crate) fn fold(a: u64, b: u64) -> u64 {
     let product = u128::from(a) * u128::from(b);
     product as u64 ^ (product >> 64) as u64
 }
@@ -224,8 +246,8 @@ mod tests {
             let id = |mut low: [u8; 16], flip: bool| {
                 low[bit / 8] ^= u8::from(flip) << (bit % 8);
                 let key = FlowKey {
-                    low: Address(low),
-                    high: Address(addresses.1),
+                    low: halves(u128::from_be_bytes(low)),
+                    high: halves(u128::from_be_bytes(addresses.1)),
                     low_port: ports.0,
                     high_port: ports.1,
                     transport: Transport::Tcp,

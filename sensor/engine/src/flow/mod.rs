@@ -8,7 +8,7 @@ mod tags;
 mod timer;
 
 use index::Index;
-pub(crate) use key::{FlowKey, Hasher};
+pub(crate) use key::{FlowKey, Hasher, fold};
 pub use spread::Spread;
 pub(crate) use table::{Flow, FlowTable, Opener, Phase, TcpSeen, Traits};
 pub(crate) use timer::Wheel;

@@ -4,6 +4,8 @@
 
 use std::num::NonZeroU8;
 
+use terrier_wire::net::Address;
+
 use super::tags::{TagList, Tags};
 use super::timer::{Link, Linked, NS_PER_S};
 use super::{FlowKey, Hasher, Index, Wheel};
@@ -264,6 +266,14 @@ impl Slab {
         &self.blocks[at as usize / BLOCK][at as usize % BLOCK]
     }
 
+    /// The same for a place that may be none.
+    #[inline]
+    fn look(&self, at: u32) -> Option<&Flow> {
+        self.blocks
+            .get(at as usize / BLOCK)?
+            .get(at as usize % BLOCK)
+    }
+
     #[inline]
     fn get_mut(&mut self, at: u32) -> &mut Flow {
         &mut self.blocks[at as usize / BLOCK][at as usize % BLOCK]
@@ -296,6 +306,9 @@ impl Linked for Slab {
 }
 
 impl FlowTable {
+    /// No entry has this place.
+    pub(crate) const NOWHERE: u32 = u32::MAX;
+
     /// At most `most` flows at a time, found by the hashes of `hasher`.
     pub(crate) fn new(most: usize, hasher: Hasher) -> Self {
         let most = most.clamp(1, u32::MAX as usize - 1);
@@ -326,10 +339,15 @@ impl FlowTable {
         self.index.len() >= self.most
     }
 
-    /// The hash of a key, by which all else here finds its flow.
+    /// The hash of the key of these ends, by which all else here finds its flow.
     #[inline]
-    pub(crate) fn hash(&self, key: &FlowKey) -> u64 {
-        self.hasher.hash(key)
+    pub(crate) fn hash_of(
+        &self,
+        one: (Address, u16),
+        other: (Address, u16),
+        transport: Transport,
+    ) -> u64 {
+        self.hasher.hash_of(one, other, transport)
     }
 
     /// The first step towards a flow: has the place in the index fetched.
@@ -338,15 +356,27 @@ impl FlowTable {
         self.index.fetch(hash);
     }
 
-    /// The second step: has the entry fetched, if there is one.
+    /// The second step: has the entry fetched, if there is one. Answers where that is.
     #[inline]
-    pub(crate) fn fetch_flow(&self, hash: u64) {
-        if let Some(at) = self.index.find(hash, |_| true) {
-            prefetch::fetch(self.slab.get(at));
-        }
+    pub(crate) fn fetch_flow(&self, hash: u64) -> u32 {
+        let Some(at) = self.index.find(hash, |_| true) else {
+            return Self::NOWHERE;
+        };
+        prefetch::fetch(self.slab.get(at));
+        at
     }
 
+    /// The flow of a key, looked for first where the second step saw it: meanwhile another one may lie there.
     #[inline]
+    pub(crate) fn find_at(&self, seen_at: u32, hash: u64, key: &FlowKey) -> Option<u32> {
+        let seen = self.slab.look(seen_at);
+        if seen.is_some_and(|flow| flow.key == *key && flow.has(Traits::LISTED)) {
+            return Some(seen_at);
+        }
+        self.find(hash, key)
+    }
+
+    #[inline(never)]
     pub(crate) fn find(&self, hash: u64, key: &FlowKey) -> Option<u32> {
         self.index.find(hash, |at| self.slab.get(at).key == *key)
     }

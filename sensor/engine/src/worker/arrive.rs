@@ -4,80 +4,57 @@
 //! any number of workers.
 
 use terrier_wire::decap::{self, Decapsulated, Refused, Transport as Header};
-use terrier_wire::link::{Encapsulations, Layers, Outer, Tunnel, Undecoded};
+use terrier_wire::link::{Encapsulations, Outer, Tunnel, Undecoded};
 use terrier_wire::net::{Address, Ip, Protocol};
 use terrier_wire::transport::Flags;
 
 use super::dealer::ends_of;
 use super::print::{DUPLICATE_NS, NO_PRINT, print_of};
+use super::taken::{Came, Kind, Place, Read, Taken, Told, Whole};
 use super::{Facts, Worker};
 use crate::counters::Counters;
-use crate::flow::{FlowKey, Opener, Phase, TcpSeen, Traits};
+use crate::flow::{FlowKey, FlowTable, Opener, Phase, TcpSeen, Traits};
 use crate::observation::{
     EndCause, Fact, FlowRef, Frames, Marks, Oriented, Side, Transport, VlanTags,
 };
 use crate::packet::Packet;
 use crate::protocol::{self, Emit};
 
-/// A packet taken apart.
-pub(super) struct Taken<'a> {
-    pub(super) here: Decapsulated<'a>,
-    pub(super) read: Read<'a>,
-}
-
-/// What a packet turned out to be.
-pub(super) enum Read<'a> {
-    /// A transport header, with the place of its flow; none where the flow is another worker's.
-    Whole(Header<'a>, Option<Place>),
-    /// A fragment: only the whole packet tells more.
-    Fragment,
-    /// It belongs to no flow.
-    Refused(Refused),
-}
-
-impl Taken<'_> {
-    /// What stands in the place of a packet before it is taken apart.
-    pub(super) const NOTHING: Self = Self {
-        here: Decapsulated::NOTHING,
-        read: Read::Fragment,
-    };
-}
-
-/// The place of a packet in the flow table.
-#[derive(Clone, Copy)]
-pub(super) struct Place {
-    pub(super) key: FlowKey,
-    hash: u64,
-    from_low: bool,
-}
-
-/// How an IP packet came: in one packet of the capture, or in several.
-#[derive(Clone, Copy)]
-pub(super) struct Came {
-    packets: u32,
-    /// Octets of the IP packet, or of the fragments of it.
-    on_wire: u64,
-    /// Encapsulations of the present packet that were counted with a fragment.
-    counted: Encapsulations,
-}
-
-impl Came {
-    /// In one packet.
-    pub(super) fn whole(here: &Decapsulated<'_>) -> Self {
-        Self {
-            packets: 1,
-            on_wire: u64::from(here.ip.total_len),
-            counted: Encapsulations::NONE,
-        }
-    }
-}
-
 impl Worker {
-    /// The first step: takes a packet apart, and has what the table knows of its flow fetched.
+    /// The first step: takes a packet apart, and has what the table knows of its flow fetched. What is no plain packet is
+    /// added to `wholes`.
     #[inline]
-    pub(super) fn take_apart<'a>(&self, packet: &Packet<'a>, taken: &mut Taken<'a>) {
-        let here = &mut taken.here;
-        taken.read = match decap::frame_into(packet.link.0, packet.octets, here) {
+    pub(super) fn take_apart<'a>(
+        &self,
+        packet: &Packet<'a>,
+        taken: &mut Taken<'a>,
+        wholes: &mut Vec<Whole<'a>>,
+    ) {
+        let plain = &mut taken.told.plain;
+        let Some(ends) = decap::plain_into(packet.link.0, packet.octets, plain) else {
+            taken.kind = Kind::Whole(wholes.len() as u32);
+            wholes.push(self.take_all_apart(packet));
+            return;
+        };
+        let transport = Transport::of(ends.protocol.0);
+        taken.place = self.anybodys_place(ends.source, ends.destination, transport);
+        taken.kind = if self.owns(&taken.place.key, taken.place.hash) {
+            self.table.fetch_index(taken.place.hash);
+            Kind::Plain
+        } else {
+            Kind::Foreign
+        };
+    }
+
+    /// The same for what is no plain packet.
+    #[inline(never)]
+    fn take_all_apart<'a>(&self, packet: &Packet<'a>) -> Whole<'a> {
+        let mut whole = Whole {
+            here: Decapsulated::NOTHING,
+            read: Read::Fragment,
+        };
+        let here = &mut whole.here;
+        whole.read = match decap::frame_into(packet.link.0, packet.octets, here) {
             Err(refused) => Read::Refused(refused),
             Ok(()) if here.ip.fragment.is_some() => Read::Fragment,
             Ok(()) => match decap::transport(&here.ip) {
@@ -90,27 +67,51 @@ impl Worker {
                     if let Some(place) = &place {
                         self.table.fetch_index(place.hash);
                     }
-                    Read::Whole(header, place)
+                    Read::Header(header, place)
                 }
             },
         };
+        whole
     }
 
     /// The second step: has the flow itself fetched.
     #[inline]
-    pub(super) fn look_ahead(&self, taken: &Taken<'_>) {
-        if let Read::Whole(_, Some(place)) = &taken.read {
-            self.table.fetch_flow(place.hash);
-        }
+    pub(super) fn look_ahead(&self, taken: &mut Taken<'_>, wholes: &[Whole<'_>]) {
+        let hash = match taken.kind {
+            Kind::Plain => taken.place.hash,
+            Kind::Foreign => return,
+            Kind::Whole(at) => match &wholes[at as usize].read {
+                Read::Header(_, Some(place)) => place.hash,
+                _ => return,
+            },
+        };
+        taken.seen_at = self.table.fetch_flow(hash);
     }
 
     /// The third step: works on a packet.
     #[inline]
-    pub(super) fn packet(&mut self, packet: &Packet<'_>, taken: &Taken<'_>, facts: &mut Facts) {
+    pub(super) fn packet(
+        &mut self,
+        packet: &Packet<'_>,
+        taken: &Taken<'_>,
+        wholes: &[Whole<'_>],
+        facts: &mut Facts,
+    ) {
         self.pass_to(packet);
-        let here = &taken.here;
-        match &taken.read {
-            Read::Whole(header, place) => {
+        match taken.kind {
+            Kind::Plain => {
+                self.arrive(packet, &taken.told, &taken.place, taken.seen_at, facts);
+            }
+            Kind::Foreign => {}
+            Kind::Whole(at) => self.whole(packet, &wholes[at as usize], facts),
+        }
+    }
+
+    #[inline(never)]
+    fn whole(&mut self, packet: &Packet<'_>, whole: &Whole<'_>, facts: &mut Facts) {
+        let here = &whole.here;
+        match &whole.read {
+            Read::Header(header, place) => {
                 self.with_header(packet, here, header, *place, Came::whole(here), facts);
             }
             Read::Fragment => self.fragment(packet, here, Came::whole(here), facts),
@@ -147,7 +148,6 @@ impl Worker {
         }
     }
 
-    #[inline]
     pub(super) fn with_header(
         &mut self,
         packet: &Packet<'_>,
@@ -158,13 +158,14 @@ impl Worker {
         facts: &mut Facts,
     ) {
         let before = facts.observations.len();
+        let told = Told::by_whole(here, header, came);
         if let Some(place) = place {
-            self.arrive(packet, here, header, &place, came, facts);
+            self.arrive(packet, &told, &place, FlowTable::NOWHERE, facts);
         }
         if let Some(outer) = &here.layers.outer
             && outer.tunnel.is_endpoint()
         {
-            self.around(packet, here, outer, header, facts);
+            self.around(packet, here, outer, (header, &told), facts);
             // Two flows were at work; facts have one order.
             facts.observations[before..].sort_by_key(|observation| observation.key);
         }
@@ -216,7 +217,7 @@ impl Worker {
     }
 
     pub(super) fn count_undecoded(&mut self, why: Undecoded, met: Encapsulations) {
-        *self.counters.undecoded.entry(why).or_default() += 1;
+        self.count_stopped(why);
         self.counters.add_met(met);
     }
 
@@ -256,10 +257,9 @@ impl Worker {
         transport: Transport,
     ) -> Place {
         let (key, from_low) = FlowKey::of(source, destination, transport);
-        let hash = self.table.hash(&key);
         Place {
             key,
-            hash,
+            hash: self.table.hash_of(source, destination, transport),
             from_low,
         }
     }
@@ -278,53 +278,55 @@ impl Worker {
     }
 
     /// Gives a packet to its flow. Answers where that is.
-    #[inline]
     pub(super) fn arrive(
         &mut self,
         packet: &Packet<'_>,
-        here: &Decapsulated<'_>,
-        header: &Header<'_>,
+        told: &Told<'_>,
         place: &Place,
-        came: Came,
+        seen_at: u32,
         facts: &mut Facts,
     ) -> u32 {
-        let ip = &here.ip;
-        self.counters.add_met(here.layers.met.without(came.counted));
-        if let Some(why) = here.stopped {
-            *self.counters.undecoded.entry(why).or_default() += 1;
+        let plain = &told.plain;
+        self.counters.add_met(plain.met);
+        if let Some(why) = told.stopped {
+            self.count_stopped(why);
         }
-        let at = self.flow_of(place, header, &here.layers, packet, facts);
+        let at = self.flow_of(place, seen_at, told, packet, facts);
         let flow = self.table.get(at);
         let side = flow.side(place.from_low);
-        let print = print_of(ip, header);
+        let print = print_of(plain, 0);
         let since_ns = packet.at_ns.saturating_sub(flow.last_ns);
         if print != NO_PRINT && flow.prints[side] == print && since_ns <= DUPLICATE_NS {
             self.counters.duplicates += 1;
             return at;
         }
         flow.prints[side] = print;
-        flow.packets[side] = flow.packets[side].saturating_add(came.packets);
-        flow.bytes[side] += came.on_wire;
+        flow.packets[side] = flow.packets[side].saturating_add(told.packets);
+        flow.bytes[side] += u64::from(plain.total_len);
         flow.last_ns = flow.last_ns.max(packet.at_ns);
-        if here.stopped.is_some() {
+        if told.stopped.is_some() {
             flow.mark(Traits::CARRIES);
         }
-        match header {
-            Header::Tcp(segment) => self.segment(at, side, segment, packet, facts),
-            Header::Udp(datagram) if flow.phase != Phase::Decided => {
-                self.datagram(at, side, datagram.payload, packet, facts);
+        if flow.phase == Phase::Decided && !plain.flags.has_any_of(CONTROL) {
+            return at;
+        }
+        let transport = place.key.transport();
+        match transport {
+            Transport::Tcp => self.segment(at, side, plain, packet, facts),
+            // Most of the other protocols have no session, and their first octets say nothing.
+            Transport::Icmp | Transport::Icmp6 | Transport::Other(_)
+                if flow.phase == Phase::New && !protocol::is_known_over(transport) =>
+            {
+                flow.phase = Phase::Decided;
             }
-            Header::Other(other) if flow.phase != Phase::Decided => {
-                // Most of these protocols have no session, and their first octets say nothing.
-                if flow.phase == Phase::New && !protocol::is_known_over(place.key.transport()) {
-                    flow.phase = Phase::Decided;
-                } else {
-                    self.datagram(at, side, other.payload, packet, facts);
-                }
-            }
-            Header::Udp(_) | Header::Other(_) => {}
+            _ => self.datagram(at, side, plain.payload, packet, facts),
         }
         at
+    }
+
+    #[cold]
+    fn count_stopped(&mut self, why: Undecoded) {
+        *self.counters.undecoded.entry(why).or_default() += 1;
     }
 
     /// The flow of a packet; a new one where there is none, or where a SYN opens the same five-tuple again.
@@ -332,23 +334,34 @@ impl Worker {
     fn flow_of(
         &mut self,
         place: &Place,
-        header: &Header<'_>,
-        layers: &Layers,
+        seen_at: u32,
+        told: &Told<'_>,
         packet: &Packet<'_>,
         facts: &mut Facts,
     ) -> u32 {
-        if let Some(at) = self.table.find(place.hash, &place.key) {
-            if !self.is_reopened(at, place.from_low, header) {
+        if let Some(at) = (self.table).find_at(seen_at, place.hash, &place.key) {
+            if !told.plain.flags.has(Flags::SYN) || !self.is_reopened(at, place.from_low, told) {
                 return at;
             }
             self.end_flow(at, EndCause::Idle, packet.seq, Some(packet), facts);
         }
-        let (originator_is_low, oriented) = match header {
-            Header::Tcp(segment) if segment.flags.has(Flags::SYN) => {
-                let by_responder = segment.flags.has(Flags::ACK);
-                (place.from_low != by_responder, Oriented::Syn)
-            }
-            _ => (place.from_low, Oriented::Guessed),
+        self.begin_flow(place, told, packet, facts)
+    }
+
+    /// Opens the flow of a packet.
+    #[inline(never)]
+    fn begin_flow(
+        &mut self,
+        place: &Place,
+        told: &Told<'_>,
+        packet: &Packet<'_>,
+        facts: &mut Facts,
+    ) -> u32 {
+        let (originator_is_low, oriented) = if told.plain.flags.has(Flags::SYN) {
+            let by_responder = told.plain.flags.has(Flags::ACK);
+            (place.from_low != by_responder, Oriented::Syn)
+        } else {
+            (place.from_low, Oriented::Guessed)
         };
         let mut opener = Opener {
             seq: packet.seq,
@@ -356,9 +369,9 @@ impl Worker {
             originator_is_low,
             oriented,
             vlan: VlanTags::default(),
-            vni: layers.vni,
+            vni: told.vni,
         };
-        let tags = layers.vlan.ids();
+        let tags = told.plain.vlan.ids();
         tags.iter().for_each(|&id| opener.vlan.push(id));
         self.open(place, opener, packet, facts)
     }
@@ -381,20 +394,16 @@ impl Worker {
         self.table.open(place.hash, place.key, opener)
     }
 
-    /// Whether a packet begins another connection over the five-tuple of a known flow.
-    #[inline]
-    fn is_reopened(&mut self, at: u32, from_low: bool, header: &Header<'_>) -> bool {
-        let Header::Tcp(segment) = header else {
-            return false;
-        };
-        if !segment.flags.has(Flags::SYN) || segment.flags.has(Flags::ACK) {
+    /// Whether a SYN begins another connection over the five-tuple of a known flow.
+    fn is_reopened(&mut self, at: u32, from_low: bool, told: &Told<'_>) -> bool {
+        if told.plain.flags.has(Flags::ACK) {
             return false;
         }
         let flow = self.table.get(at);
         let side = flow.side(from_low);
         let same_syn = side == 0
             && flow.seen.has(TcpSeen::SYN)
-            && flow.start_seq[0] == segment.seq.wrapping_add(1);
+            && flow.start_seq[0] == told.plain.seq.wrapping_add(1);
         // A SYN that comes late, or from the responder too (simultaneous open), opens nothing.
         let begun = flow.seen.has(TcpSeen::SYN) || flow.seen.closed();
         begun && !same_syn && (side == 0 || flow.seen.closed())
@@ -408,7 +417,7 @@ impl Worker {
         packet: &Packet<'_>,
         here: &Decapsulated<'_>,
         outer: &Outer,
-        header: &Header<'_>,
+        (header, told): (&Header<'_>, &Told<'_>),
         facts: &mut Facts,
     ) {
         let Some((transport, name)) = endpoint_tunnel(outer.tunnel) else {
@@ -419,7 +428,8 @@ impl Worker {
         };
         // Where the inside cannot be read the flow is the packet's own, which counts it.
         let is_own = here.stopped.is_some() && here.ip.source == outer.source.0;
-        let at = self.table.find(place.hash, &place.key).unwrap_or_else(|| {
+        let known = self.table.find(place.hash, &place.key);
+        let at = known.unwrap_or_else(|| {
             let mut opener = Opener {
                 seq: packet.seq | FlowRef::AROUND,
                 at_ns: packet.at_ns,
@@ -433,7 +443,8 @@ impl Worker {
             }
             self.open(&place, opener, packet, facts)
         });
-        let print = print_of(&here.ip, header);
+        let ((_, from), (_, to), _) = ends_of(here.ip.source, here.ip.destination, header);
+        let print = print_of(&told.plain, u32::from(from) << 16 | u32::from(to));
         let flow = self.table.get(at);
         flow.mark(Traits::CARRIES);
         let side = flow.side(place.from_low);
@@ -498,3 +509,6 @@ pub(super) fn endpoint_tunnel(tunnel: Tunnel) -> Option<(Transport, &'static str
         Tunnel::Network => None,
     }
 }
+
+/// What a segment of a decided flow may still tell of it.
+const CONTROL: Flags = Flags(Flags::SYN.0 | Flags::FIN.0 | Flags::RST.0);

@@ -9,7 +9,8 @@
 
 use terrier_wire::decap::{Decapsulated, Transport as Header};
 
-use super::arrive::{Came, Read, Taken, endpoint_tunnel};
+use super::arrive::endpoint_tunnel;
+use super::taken::{Came, Kind, Read, Taken, Told, Whole};
 use super::{BATCH, Facts, Worker};
 use crate::flow::{FlowKey, Phase, Spread};
 use crate::packet::Packet;
@@ -62,17 +63,19 @@ impl Worker {
     /// yet. A single worker sets nothing aside.
     pub fn dealt(&mut self, packets: &[Packet<'_>], facts: &mut Facts, dealt: &mut Dealt) {
         facts.make_room();
-        let mut taken = [const { Taken::NOTHING }; BATCH];
+        let mut taken = [Taken::NOTHING; BATCH];
+        let mut wholes = Vec::new();
         for (first, batch) in (0..).step_by(BATCH).zip(packets.chunks(BATCH)) {
+            wholes.clear();
             for (packet, taken) in batch.iter().zip(&mut taken) {
-                self.take_apart(packet, taken);
+                self.take_apart(packet, taken, &mut wholes);
             }
-            for taken in taken.iter().take(batch.len()) {
-                self.look_ahead(taken);
+            for taken in taken.iter_mut().take(batch.len()) {
+                self.look_ahead(taken, &wholes);
             }
             for ((index, packet), taken) in (first..).zip(batch).zip(&taken) {
                 self.pass_to(packet);
-                if let Some(to) = self.deal(packet, taken, facts, dealt) {
+                if let Some(to) = self.deal(packet, taken, &wholes, facts, dealt) {
                     dealt.aside.push(Aside { index, to });
                 }
             }
@@ -89,12 +92,21 @@ impl Worker {
         &mut self,
         packet: &Packet<'_>,
         taken: &Taken<'_>,
+        wholes: &[Whole<'_>],
         facts: &mut Facts,
         dealt: &mut Dealt,
     ) -> Option<u64> {
-        let here = &taken.here;
+        let Whole { here, read } = match taken.kind {
+            Kind::Plain => {
+                let at = self.arrive(packet, &taken.told, &taken.place, taken.seen_at, facts);
+                self.tell(at, packet, dealt);
+                return None;
+            }
+            Kind::Foreign => return Some(self.concerns_by(&taken.place.key)),
+            Kind::Whole(at) => &wholes[at as usize],
+        };
         let alone = self.config.count == 1;
-        match &taken.read {
+        match read {
             Read::Refused(refused) => {
                 self.count_undecoded(refused.why, refused.met);
                 None
@@ -104,16 +116,17 @@ impl Worker {
                 None
             }
             Read::Fragment => Some(u64::MAX >> (64 - self.config.count.clamp(1, 64))),
-            Read::Whole(header, Some(place)) if here.layers.outer.is_none() => {
-                let at = self.arrive(packet, here, header, place, Came::whole(here), facts);
+            Read::Header(header, Some(place)) if here.layers.outer.is_none() => {
+                let told = Told::by_whole(here, header, Came::whole(here));
+                let at = self.arrive(packet, &told, place, taken.seen_at, facts);
                 self.tell(at, packet, dealt);
                 None
             }
-            Read::Whole(header, place) if alone => {
+            Read::Header(header, place) if alone => {
                 self.with_header(packet, here, header, *place, Came::whole(here), facts);
                 None
             }
-            Read::Whole(header, _) => Some(self.concerns(here, header)),
+            Read::Header(header, _) => Some(self.concerns(here, header)),
         }
     }
 
@@ -132,19 +145,19 @@ impl Worker {
 
     /// The bits of the workers that own a flow of the packet.
     fn concerns(&self, here: &Decapsulated<'_>, header: &Header<'_>) -> u64 {
-        let Some(deals) = &self.deals else {
-            return 0;
-        };
-        let bit = |key: &FlowKey| 1 << (self.dealt_to(deals, key) & 63);
-        let mut to = bit(&self.inner_place(&here.ip, header).key);
+        let mut to = self.concerns_by(&self.inner_place(&here.ip, header).key);
         if let Some(outer) = &here.layers.outer
             && let Some((transport, _)) = endpoint_tunnel(outer.tunnel)
         {
-            to |= bit(&self
-                .anybodys_place(outer.source, outer.destination, transport)
-                .key);
+            let around = self.anybodys_place(outer.source, outer.destination, transport);
+            to |= self.concerns_by(&around.key);
         }
         to
+    }
+
+    /// The bit of the worker that owns a flow.
+    fn concerns_by(&self, key: &FlowKey) -> u64 {
+        (self.deals.as_ref()).map_or(0, |deals| 1 << (self.dealt_to(deals, key) & 63))
     }
 
     /// The worker whose flow this is.

@@ -42,12 +42,13 @@ impl Dealer {
     #[inline]
     #[must_use]
     pub fn concerns(&self, packet: &Packet<'_>) -> u64 {
-        let Some(plain) = decap::plain(packet.link.0, packet.octets) else {
-            return self.taken_apart_concerns(packet);
-        };
-        let (source, destination, transport) =
-            ends_of(plain.source, plain.destination, &plain.transport);
-        self.bit(source, destination, transport)
+        match decap::plain(packet.link.0, packet.octets) {
+            Some((ends, _)) => {
+                let transport = Transport::of(ends.protocol.0);
+                self.bit(ends.source, ends.destination, transport)
+            }
+            None => self.taken_apart_concerns(packet),
+        }
     }
 
     /// The same for a packet that is not known at the first look.

@@ -44,7 +44,7 @@ mod tests;
 mod tzsp;
 mod vxlan;
 
-pub use plain::{Plain, plain};
+pub use plain::{Ends, Plain, plain, plain_into};
 
 use crate::Reader;
 use crate::link::{self, Encapsulations, EtherType, Layers, Link, Outer, Tunnel, Undecoded};
@@ -209,7 +209,7 @@ fn may_carry(ip: &Ip<'_>) -> bool {
 }
 
 /// Whether a datagram, its header included, may be one of a tunnel: by its ports, or by how its payload begins.
-#[inline]
+#[inline(always)]
 fn datagram_may_carry(octets: &[u8]) -> bool {
     let Some(&[s0, s1, d0, d1, _, _, _, _, a, b, c, d]) = octets.first_chunk() else {
         return false;

@@ -5,47 +5,81 @@
 //! said, and [`super::frame_into`] takes it apart; so a doubt costs time and never an answer. What is read here is what the
 //! whole way tells of the same octets, which `tests/plain.rs` and the fuzz body hold against it.
 
-use super::{Transport, datagram_may_carry as may_carry};
+use super::datagram_may_carry;
 use crate::link::{Encapsulations, EtherType, LINKTYPE_ETHERNET, Tags};
 use crate::net::{Address, Protocol};
-use crate::transport;
+use crate::transport::{self, Flags};
 
-/// A plain packet.
+/// What a plain packet says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Plain<'a> {
-    /// Source.
-    pub source: Address,
-    /// Destination.
-    pub destination: Address,
-    /// Identification of IPv4; 0 in IPv6.
-    pub identification: u16,
-    /// Octets of the whole IP packet on the wire, headers included.
-    pub total_len: u32,
     /// VLAN tags.
     pub vlan: Tags,
     /// Which encapsulations there were: VLAN tags or none.
     pub met: Encapsulations,
-    /// Its header: TCP or UDP.
-    pub transport: Transport<'a>,
+    /// Identification of IPv4; 0 in IPv6.
+    pub identification: u16,
+    /// Octets of the whole IP packet on the wire, headers included.
+    pub total_len: u32,
+    /// Octets captured behind the header of TCP or UDP.
+    pub payload: &'a [u8],
+    /// Of TCP: octets sent; more than `payload` where the capture cut it. Of UDP 0, as the three that follow.
+    pub payload_len: u32,
+    /// Sequence number.
+    pub seq: u32,
+    /// Acknowledgement number.
+    pub ack: u32,
+    /// Control bits.
+    pub flags: Flags,
 }
 
-/// Reads a frame that carries a plain packet; `None` where it carries another one, or where only a longer look can tell.
+impl Plain<'_> {
+    /// What stands in the place of a packet before it is read.
+    pub const NOTHING: Self = Self {
+        vlan: Tags::NONE,
+        met: Encapsulations::NONE,
+        identification: 0,
+        total_len: 0,
+        payload: &[],
+        payload_len: 0,
+        seq: 0,
+        ack: 0,
+        flags: Flags(0),
+    };
+}
+
+/// Who sends a plain packet to whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ends {
+    /// Source address and port.
+    pub source: (Address, u16),
+    /// Destination address and port.
+    pub destination: (Address, u16),
+    /// TCP or UDP.
+    pub protocol: Protocol,
+}
+
+/// Reads a frame that carries a plain packet; `None` where it carries another one, or where only a longer look can tell, and
+/// then `plain` has no meaning.
+///
+/// What it says is written where the caller wants it as soon as it is read: all at once it is more than a processor has
+/// registers for.
 #[inline]
-#[must_use]
-pub fn plain(link_type: u32, octets: &[u8]) -> Option<Plain<'_>> {
+pub fn plain_into<'a>(link_type: u32, octets: &'a [u8], plain: &mut Plain<'a>) -> Option<Ends> {
     if link_type != LINKTYPE_ETHERNET {
         return None;
     }
     let (&[.., a, b], mut rest) = octets.split_first_chunk::<14>()?;
     let mut ether_type = EtherType(u16::from_be_bytes([a, b]));
-    let (mut vlan, mut met) = (Tags::NONE, Encapsulations::NONE);
+    plain.vlan = Tags::NONE;
+    plain.met = Encapsulations::NONE;
     for count in 1..=MOST_TAGS {
         if !ether_type.is_tag() {
             break;
         }
         let (&[id_a, id_b, a, b], behind) = rest.split_first_chunk()?;
-        vlan.push(u16::from_be_bytes([id_a, id_b]));
-        met.insert(ether_type.met_as_tag(count));
+        plain.vlan.push(u16::from_be_bytes([id_a, id_b]));
+        plain.met.insert(ether_type.met_as_tag(count));
         ether_type = EtherType(u16::from_be_bytes([a, b]));
         rest = behind;
     }
@@ -54,20 +88,43 @@ pub fn plain(link_type: u32, octets: &[u8]) -> Option<Plain<'_>> {
         EtherType::IPV6 => v6(rest)?,
         _ => return None,
     };
-    let transport = match ip.protocol {
-        Protocol::TCP => Transport::Tcp(transport::tcp(ip.payload, ip.payload_len)?),
-        Protocol::UDP if !may_carry(ip.payload) => Transport::Udp(transport::udp(ip.payload)?),
+    plain.identification = ip.identification;
+    plain.total_len = ip.total_len;
+    let (source_port, destination_port) = match ip.protocol {
+        Protocol::TCP => {
+            let segment = transport::tcp(ip.payload, ip.payload_len)?;
+            plain.payload = segment.payload;
+            plain.payload_len = segment.payload_len;
+            plain.seq = segment.seq;
+            plain.ack = segment.ack;
+            plain.flags = segment.flags;
+            (segment.source_port, segment.destination_port)
+        }
+        Protocol::UDP if !datagram_may_carry(ip.payload) => {
+            let datagram = transport::udp(ip.payload)?;
+            plain.payload = datagram.payload;
+            plain.payload_len = 0;
+            plain.seq = 0;
+            plain.ack = 0;
+            plain.flags = Flags(0);
+            (datagram.source_port, datagram.destination_port)
+        }
         _ => return None,
     };
-    Some(Plain {
-        source: Address::of_number(ip.source),
-        destination: Address::of_number(ip.destination),
-        identification: ip.identification,
-        total_len: ip.total_len,
-        vlan,
-        met,
-        transport,
+    Some(Ends {
+        source: (Address::of_number(ip.source), source_port),
+        destination: (Address::of_number(ip.destination), destination_port),
+        protocol: ip.protocol,
     })
+}
+
+/// The same, handed out.
+#[inline]
+#[must_use]
+pub fn plain(link_type: u32, octets: &[u8]) -> Option<(Ends, Plain<'_>)> {
+    let mut plain = Plain::NOTHING;
+    let ends = plain_into(link_type, octets, &mut plain)?;
+    Some((ends, plain))
 }
 
 /// What both versions of IP have; addresses as numbers, as those of both versions meet here.

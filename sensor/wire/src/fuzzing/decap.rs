@@ -1,6 +1,6 @@
 //! See [`super`].
 
-use crate::decap::{self, Decapsulated, Plain, Transport};
+use crate::decap::{self, Decapsulated, Ends, Plain, Transport};
 
 /// Frames of any link type: what is found lies inside the frame, the depth has its bound, a packet that is put back as if
 /// fragments of it had been gathered is taken apart the same way, and what the quick way tells is what the whole one tells.
@@ -41,7 +41,7 @@ pub fn decap(data: &[u8]) {
 }
 
 /// What the whole way tells of a packet that is plain.
-pub(crate) fn as_plain<'a>(here: &Decapsulated<'a>) -> Option<Plain<'a>> {
+pub(crate) fn as_plain<'a>(here: &Decapsulated<'a>) -> Option<(Ends, Plain<'a>)> {
     let Decapsulated {
         layers,
         ip,
@@ -56,16 +56,34 @@ pub(crate) fn as_plain<'a>(here: &Decapsulated<'a>) -> Option<Plain<'a>> {
     if ip.fragment.is_some() || ip.authenticated {
         return None;
     }
-    let transport = decap::transport(ip).ok()?;
-    (!matches!(transport, Transport::Other(_))).then_some(Plain {
-        source: ip.source,
-        destination: ip.destination,
-        identification: ip.identification,
-        total_len: ip.total_len,
+    let mut plain = Plain {
         vlan: layers.vlan,
         met: layers.met,
-        transport,
-    })
+        identification: ip.identification,
+        total_len: ip.total_len,
+        ..Plain::NOTHING
+    };
+    let (source_port, destination_port) = match decap::transport(ip).ok()? {
+        Transport::Tcp(segment) => {
+            plain.payload = segment.payload;
+            plain.payload_len = segment.payload_len;
+            plain.seq = segment.seq;
+            plain.ack = segment.ack;
+            plain.flags = segment.flags;
+            (segment.source_port, segment.destination_port)
+        }
+        Transport::Udp(datagram) => {
+            plain.payload = datagram.payload;
+            (datagram.source_port, datagram.destination_port)
+        }
+        Transport::Other(_) => return None,
+    };
+    let ends = Ends {
+        source: (ip.source, source_port),
+        destination: (ip.destination, destination_port),
+        protocol: ip.protocol,
+    };
+    Some((ends, plain))
 }
 
 #[cfg(test)]

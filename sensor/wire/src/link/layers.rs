@@ -279,9 +279,14 @@ impl Encapsulations {
         self.0 == 0
     }
 
-    /// The places of those in the set, in [`Encapsulations::NAMES`].
+    /// The places of those in the set, in [`Encapsulations::NAMES`], the last one first.
     pub fn places(self) -> impl Iterator<Item = usize> {
-        (0..Self::COUNT).filter(move |place| self.0 & (1 << place) != 0)
+        let mut left = self.0;
+        std::iter::from_fn(move || {
+            let place = left.checked_ilog2()?;
+            left ^= 1 << place;
+            Some(place as usize)
+        })
     }
 
     /// The names of those in the set.

@@ -44,6 +44,13 @@ impl Flags {
     pub fn has(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
+
+    /// Whether any bit of `other` is set.
+    #[inline]
+    #[must_use]
+    pub fn has_any_of(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
 }
 
 /// A UDP datagram.

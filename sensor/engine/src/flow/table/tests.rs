@@ -45,6 +45,24 @@ fn finds_what_it_opened_and_forgets_what_it_removed() {
 }
 
 #[test]
+fn where_a_flow_was_seen_is_believed_only_if_it_is_there() {
+    let (mut table, hasher) = table_of(500, 1000);
+    let find = |table: &FlowTable, port, seen_at| {
+        let hash = hasher.hash(&key(port));
+        table.find_at(seen_at, hash, &key(port))
+    };
+    let at = table.fetch_flow(hasher.hash(&key(77)));
+    assert_eq!(find(&table, 77, at), Some(at));
+    assert_eq!(find(&table, 78, at), find(&table, 78, FlowTable::NOWHERE));
+    table.remove(at);
+    assert_eq!(find(&table, 77, at), None, "it has left");
+    table.open(hasher.hash(&key(900)), key(900), opener(900, 100));
+    assert_eq!(find(&table, 77, at), None, "another one lies there");
+    assert_eq!(find(&table, 900, FlowTable::NOWHERE), Some(at));
+    assert_eq!(table.fetch_flow(hasher.hash(&key(77))), FlowTable::NOWHERE);
+}
+
+#[test]
 fn a_half_open_flow_leaves_long_before_an_established_one() {
     let (mut table, hasher) = table_of(2, 10);
     let at = table.find(hasher.hash(&key(1)), &key(1)).unwrap();
@@ -77,7 +95,7 @@ fn the_ends_of_time_overflow_nothing() {
 
 /// Makes the flow of a port what it is to be, at 100 s.
 fn set(table: &mut FlowTable, port: u16, set: impl FnOnce(&mut Flow)) {
-    let hash = table.hash(&key(port));
+    let hash = table.hasher.hash(&key(port));
     let at = table.find(hash, &key(port)).unwrap();
     set(table.get(at));
 }
