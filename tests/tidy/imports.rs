@@ -52,7 +52,7 @@ const RULES: &[Rule] = &[
     rule(
         "sensor/engine/src/observation/",
         "terrier_wire",
-        &["Side", "dns"],
+        &["Side", "dns", "tls"],
     ),
     // Opinions read facts and signatures only, so that they are tested without a packet.
     rule("sensor/engine/src/signature/", "crate", &["signature"]),

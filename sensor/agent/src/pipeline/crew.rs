@@ -9,14 +9,16 @@
 //!
 //! A worker sees the blocks in their order, and only one thread at a time has him. So it does not show who did what.
 
-use std::collections::VecDeque;
+mod state;
+
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use terrier_engine::{Dealer, Facts, Judge, Sink, Worker};
 
 use super::{Block, Feed, Look, Step, Stepper, Visit, drive};
 use crate::capture::Filled;
+use state::{Lists, Place, Reading, Shared, State, Task};
 
 /// The threads' common ground.
 pub(super) struct Crew<S> {
@@ -41,59 +43,6 @@ pub(super) struct Crew<S> {
     /// Facts of a worker that may wait for those of others.
     most_waiting: usize,
 }
-
-/// What is under way.
-#[derive(Default)]
-struct State {
-    blocks: VecDeque<Arc<Shared>>,
-    /// Which block of the run the first of them is.
-    first: usize,
-    places: Vec<Place>,
-    /// Those of them that nobody has begun to deal.
-    undealt: VecDeque<Arc<Shared>>,
-    /// Blocks to be filled again.
-    spare: Vec<Block>,
-    spare_lists: Vec<Lists>,
-    intake: Reading,
-    /// Threads that wait for the bell.
-    waiting: usize,
-    /// Nothing more comes.
-    ended: bool,
-    /// Somebody has panicked: what he had in hand is never done.
-    broken: bool,
-}
-
-/// How far a worker is.
-#[derive(Clone, Copy, Default)]
-struct Place {
-    /// The block that he sees next, or is seeing.
-    next: usize,
-    /// A thread has him.
-    taken: bool,
-    /// Too much of what he has found waits for what others find before it: he waits too.
-    held_up: bool,
-}
-
-/// Whether somebody may read on.
-#[derive(Clone, Copy, PartialEq, Eq, Default)]
-enum Reading {
-    /// There is nothing to read.
-    #[default]
-    Nothing,
-    /// Who has time does.
-    Open,
-    /// Somebody does.
-    Taken,
-}
-
-/// A block, and whom its packets concern.
-struct Shared {
-    block: Block,
-    dealt: OnceLock<Lists>,
-}
-
-/// The packets of each worker, by index in the block.
-type Lists = Vec<Vec<u32>>;
 
 /// A worker, how far he is in his block, and what he has found since it was handed in.
 struct Seat {
@@ -123,16 +72,6 @@ struct Bench<S> {
     sink: S,
     /// What is done whenever facts were looked at.
     look: Option<Look<S>>,
-}
-
-/// Something to do.
-enum Task {
-    /// A worker sees a block.
-    See(usize, Arc<Shared>),
-    /// Whom the packets of a block concern.
-    Deal(Arc<Shared>, Lists),
-    /// The next block.
-    Read(Block, Lists),
 }
 
 impl<S: Sink> Crew<S> {
@@ -267,17 +206,13 @@ impl<S: Sink> Crew<S> {
             if let Some(task) = choose(&mut state) {
                 return Some(task);
             }
-            if self.posted.load(Ordering::Relaxed) > 0 {
-                drop(state);
-                let judged = self.judge();
-                state = lock(&self.state);
-                if judged {
-                    continue;
-                }
-            }
-            // Most often it is a matter of microseconds, and to sleep takes more.
             let before = self.changes.load(Ordering::Relaxed);
             drop(state);
+            if self.posted.load(Ordering::Relaxed) > 0 && self.judge() {
+                state = lock(&self.state);
+                continue;
+            }
+            // Most often it is a matter of microseconds, and to sleep takes more.
             let changed = || self.changes.load(Ordering::Relaxed) != before;
             for _ in 0..SPINS {
                 if changed() {
@@ -505,73 +440,6 @@ impl<S: Sink> Crew<S> {
         self.changes.fetch_add(1, Ordering::Relaxed);
         if state.waiting > 0 {
             self.bell.notify_all();
-        }
-    }
-}
-
-impl State {
-    /// What a thread does whose own worker is `own`.
-    fn task(&mut self, own: usize, most: usize, deals: bool) -> Option<Task> {
-        if let Some(task) = self.see(own, deals) {
-            return Some(task);
-        }
-        if deals && let Some(shared) = self.undealt.pop_front() {
-            return Some(Task::Deal(shared, self.lists()));
-        }
-        if self.intake == Reading::Open && self.blocks.len() < most {
-            self.intake = Reading::Taken;
-            let block = self.spare.pop().unwrap_or_default();
-            return Some(Task::Read(block, self.lists()));
-        }
-        self.others(own, deals)
-    }
-
-    /// A worker sees his next block, if it is there and nobody has him.
-    fn see(&mut self, at: usize, deals: bool) -> Option<Task> {
-        let may = |place: &&mut Place| !place.taken && !place.held_up;
-        let place = self.places.get_mut(at).filter(may)?;
-        let shared = self.blocks.get(place.next - self.first)?;
-        if deals && shared.dealt.get().is_none() {
-            return None;
-        }
-        place.taken = true;
-        Some(Task::See(at, Arc::clone(shared)))
-    }
-
-    /// What is to be done for the others, first for him who is furthest behind.
-    fn others(&mut self, own: usize, deals: bool) -> Option<Task> {
-        let mut others: Vec<usize> = (0..self.places.len()).filter(|&at| at != own).collect();
-        others.sort_by_key(|&at| self.places.get(at).map(|place| place.next));
-        others.into_iter().find_map(|at| self.see(at, deals))
-    }
-
-    fn lists(&mut self) -> Lists {
-        self.spare_lists.pop().unwrap_or_default()
-    }
-
-    /// A worker has seen a block.
-    fn seen(&mut self, at: usize, shared: Arc<Shared>) {
-        drop(shared);
-        if let Some(place) = self.places.get_mut(at) {
-            place.next += 1;
-        }
-        let seen_by_all = self.places.iter().map(|place| place.next).min();
-        while Some(self.first) < seen_by_all {
-            self.first += 1;
-            let Some(shared) = self.blocks.pop_front().and_then(Arc::into_inner) else {
-                continue;
-            };
-            self.spare.push(shared.block);
-            self.spare_lists.extend(shared.dealt.into_inner());
-        }
-    }
-}
-
-impl Shared {
-    fn new(block: Block) -> Self {
-        Self {
-            block,
-            dealt: OnceLock::new(),
         }
     }
 }

@@ -187,6 +187,18 @@ fn what_came_is_told_while_more_is_waited_for() {
 }
 
 #[test]
+fn short_runs_end_however_the_threads_meet() {
+    let file = capture(Kind::Small { packets: 300 });
+    for run in 0..600 {
+        let workers = 2 + run % 4;
+        let mut pipeline = pipeline(workers, 1, Told::default());
+        pipeline.run(&Arc::new(Mutex::new(Read::open(file.path()))), None);
+        let (_, sink, _) = pipeline.finish();
+        assert!(!sink.all.is_empty());
+    }
+}
+
+#[test]
 fn a_thread_that_panics_ends_the_run() {
     let file = capture(Kind::Flows { flows: 6_000 });
     for workers in [2, 4] {
