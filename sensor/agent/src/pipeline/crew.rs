@@ -145,8 +145,11 @@ impl<S: Sink> Crew<S> {
         let mut block = lock(&self.state).spare.pop().unwrap_or_default();
         fill(&mut lock(&self.intake).stepper, &mut block);
         let shared = Arc::new(Shared::new(block));
+        let deals = self.deals();
         self.change(|state| {
-            state.undealt.push_back(Arc::clone(&shared));
+            if deals {
+                state.undealt.push_back(Arc::clone(&shared));
+            }
             state.blocks.push_back(shared);
         });
     }
