@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use terrier_engine::{
-    Clock, Dealer, END_OF_INPUT, Facts, Judge, Limits, Packet, Sink, Ticked, Wanted, Worker,
+    Clock, Dealer, END_OF_INPUT, Facts, Judge, Limits, Packet, Sink, Taken, Ticked, Wanted, Worker,
     WorkerConfig,
 };
 
@@ -98,50 +98,60 @@ struct Step {
 fn drive(
     worker: &mut Worker,
     block: &Block,
-    dealt: Option<&[u32]>,
+    dealt: Option<&[Taken]>,
     step: &mut Step,
     facts: &mut Facts,
     mut hand_on: impl FnMut(&mut Facts) -> bool,
 ) -> bool {
-    let metas = block.chunk.metas();
+    let (metas, all) = (block.chunk.metas(), block.chunk.all());
     if let Some(first) = metas.first() {
         worker.begin(first.at_ns);
     }
-    // What a block is about to be shown, with the packet and the ticks before it counted in.
+    // What is about to be shown.
     let mut batch: Vec<Packet<'_>> = Vec::with_capacity(BATCH);
+    let show = |worker: &mut Worker, batch: &mut Vec<_>, shown: usize, facts: &mut Facts| {
+        let begun = shown - batch.len();
+        match dealt {
+            None => worker.packets(batch, facts),
+            Some(own) => worker.taken_apart(batch, &own[begun..shown], facts),
+        }
+        batch.clear();
+    };
     loop {
-        let index = match dealt {
-            None => Some(step.packets),
-            Some(own) => own.get(step.packets).map(|&index| index as usize),
-        };
-        let next = index.and_then(|index| Some((index, metas.get(index)?)));
-        let is_due = |tick: &&Tick| next.is_none_or(|(index, _)| tick.before <= index);
-        while let Some(due) = block.ticks.get(step.ticks).filter(is_due) {
-            worker.packets(&batch, facts);
-            batch.clear();
-            let seq = block.first_seq + (due.before + step.ticks) as u64;
-            while worker.tick(due.at_ns, seq, facts) == Ticked::MoreToTell {
-                if !hand_on(facts) {
+        let due = block.ticks.get(step.ticks);
+        let before = due.map_or(metas.len(), |tick| tick.before);
+        let first_seq = block.first_seq + step.ticks as u64;
+        loop {
+            let place = match dealt {
+                None => step.packets,
+                Some(own) => match own.get(step.packets) {
+                    Some(taken) => taken.in_block(),
+                    None => break,
+                },
+            };
+            let Some(meta) = metas.get(place).filter(|_| place < before) else {
+                break;
+            };
+            batch.push(meta.packet(first_seq + place as u64, meta.octets(all)));
+            step.packets += 1;
+            if batch.len() == BATCH {
+                show(worker, &mut batch, step.packets, facts);
+                if facts.observations.len() >= FACTS_AT_MOST && !hand_on(facts) {
                     return false;
                 }
             }
-            step.ticks += 1;
         }
-        let Some((index, meta)) = next else {
+        show(worker, &mut batch, step.packets, facts);
+        let Some(due) = due else {
             break;
         };
-        let seq = block.first_seq + (index + step.ticks) as u64;
-        batch.push(meta.packet(seq, block.chunk.octets(meta)));
-        step.packets += 1;
-        if batch.len() == BATCH {
-            worker.packets(&batch, facts);
-            batch.clear();
-            if facts.observations.len() >= FACTS_AT_MOST && !hand_on(facts) {
+        while worker.tick(due.at_ns, first_seq + due.before as u64, facts) == Ticked::MoreToTell {
+            if !hand_on(facts) {
                 return false;
             }
         }
+        step.ticks += 1;
     }
-    worker.packets(&batch, facts);
     // It has passed what is others' too.
     let last = block.first_seq + (metas.len() + step.ticks) as u64;
     facts.through = facts.through.max(last.saturating_sub(1));

@@ -37,4 +37,6 @@ pub use packet::{LinkType, Packet};
 pub use protocol::protocols;
 pub use survey::Survey;
 pub use terrier_wire::link::Undecoded;
-pub use worker::{Aside, Dealer, Dealt, END_OF_INPUT, Facts, Ticked, Wanted, Worker, WorkerConfig};
+pub use worker::{
+    Aside, Dealer, Dealt, END_OF_INPUT, Facts, Taken, Ticked, Wanted, Worker, WorkerConfig,
+};

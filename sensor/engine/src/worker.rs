@@ -13,7 +13,6 @@ mod print;
 mod taken;
 
 use terrier_wire::Side;
-use terrier_wire::decap::Plain;
 use terrier_wire::transport::Flags;
 
 use crate::conversation::{Conversation, Left, Payload};
@@ -30,7 +29,8 @@ use deal::Deals;
 pub use deal::{Aside, Dealt};
 pub use dealer::Dealer;
 use leave::asks_for_end;
-use taken::Taken;
+pub use taken::Taken;
+use taken::{Kind, Told, Whole};
 
 /// How a worker is set up.
 #[derive(Debug, Clone, Copy)]
@@ -173,29 +173,83 @@ impl Worker {
 
     /// Works on packets, in the order of their `seq`.
     pub fn packets(&mut self, packets: &[Packet<'_>], facts: &mut Facts) {
-        facts.make_room();
         let mut taken = [Taken::NOTHING; BATCH];
         let mut wholes = Vec::new();
-        for batch in packets.chunks(BATCH) {
-            // Where another processor has dealt them out, the headers are in its cache.
-            for packet in batch {
+        facts.make_room();
+        for packets in packets.chunks(BATCH) {
+            for packet in packets {
                 prefetch::fetch(packet.octets);
             }
-            wholes.clear();
-            for (packet, taken) in batch.iter().zip(&mut taken) {
-                self.take_apart(packet, taken, &mut wholes);
+            for (packet, taken) in packets.iter().zip(&mut taken) {
+                self.take_apart(packet, taken);
             }
-            for taken in taken.iter_mut().take(batch.len()) {
-                self.look_ahead(taken, &wholes);
-            }
-            for (packet, taken) in batch.iter().zip(&taken) {
-                self.packet(packet, taken, &wholes, facts);
-            }
+            self.batch(packets, &taken, &mut wholes, facts);
         }
+        self.has_seen(packets, facts);
+    }
+
+    /// The same with packets that the [`Dealer`] has taken apart for this worker.
+    pub fn taken_apart(&mut self, packets: &[Packet<'_>], taken: &[Taken], facts: &mut Facts) {
+        let mut wholes = Vec::new();
+        facts.make_room();
+        for (packets, taken) in packets.chunks(BATCH).zip(taken.chunks(BATCH)) {
+            self.batch(packets, taken, &mut wholes, facts);
+        }
+        self.has_seen(packets, facts);
+    }
+
+    fn has_seen(&self, packets: &[Packet<'_>], facts: &mut Facts) {
         if let Some(last) = packets.last() {
             facts.through = last.seq;
         }
         facts.worker = self.config.index;
+    }
+
+    #[inline]
+    fn batch<'a>(
+        &mut self,
+        packets: &[Packet<'a>],
+        taken: &[Taken],
+        wholes: &mut Vec<Whole<'a>>,
+        facts: &mut Facts,
+    ) {
+        let seen_at = self.ahead(packets, taken, wholes);
+        let mut wholes = wholes.iter();
+        for ((packet, taken), seen_at) in packets.iter().zip(taken).zip(seen_at) {
+            self.pass_to(packet);
+            match taken.kind {
+                Kind::Plain => {
+                    let told = taken.told(packet.octets);
+                    self.arrive(packet, &told, &taken.place, seen_at, facts);
+                }
+                Kind::Foreign => {}
+                Kind::Whole => {
+                    if let Some(whole) = wholes.next() {
+                        self.whole(packet, whole, facts);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Has the flows of a batch fetched; those packets of it that are not plain are taken apart. Answers where the flows lie.
+    #[inline]
+    fn ahead<'a>(
+        &self,
+        packets: &[Packet<'a>],
+        taken: &[Taken],
+        wholes: &mut Vec<Whole<'a>>,
+    ) -> [u32; BATCH] {
+        wholes.clear();
+        for (packet, taken) in packets.iter().zip(taken) {
+            self.look_up(packet, taken, wholes);
+        }
+        let mut seen_at = [FlowTable::NOWHERE; BATCH];
+        let mut wholes = wholes.iter();
+        for ((seen_at, taken), _) in seen_at.iter_mut().zip(taken).zip(packets) {
+            *seen_at = self.look_ahead(taken, &mut wholes);
+        }
+        seen_at
     }
 
     /// A second of packet time has passed, or with [`END_OF_INPUT`] the input has ended. Flows that were silent for too
@@ -249,11 +303,12 @@ impl Worker {
         &mut self,
         at: u32,
         side: usize,
-        segment: &Plain<'_>,
+        told: &Told<'_>,
         packet: &Packet<'_>,
         facts: &mut Facts,
     ) {
         let flow = self.table.get(at);
+        let segment = told.plain;
         let flags = segment.flags;
         let mut data_seq = segment.seq;
         if flags.has(Flags::SYN) {
@@ -278,14 +333,13 @@ impl Worker {
             return;
         }
         let from = SIDES[side];
-        if !segment.payload.is_empty() && !flags.has(Flags::RST) {
+        let octets = told.payload();
+        if !octets.is_empty() && !flags.has(Flags::RST) {
             let payload = Payload {
                 from,
                 seq: data_seq,
-                octets: segment.payload,
-                cut: segment
-                    .payload_len
-                    .saturating_sub(segment.payload.len() as u32),
+                octets,
+                cut: segment.payload_len.saturating_sub(octets.len() as u32),
                 ack: flags.has(Flags::ACK).then_some(segment.ack),
             };
             if flow.phase == Phase::Watched || self.search(at, &payload, packet, facts) {

@@ -61,8 +61,8 @@ impl Chunk {
         self.packets.clear();
     }
 
-    /// All its octets.
-    fn all(&self) -> &[u8] {
+    /// All its octets, in which [`Meta::octets`] finds those of a packet.
+    pub fn all(&self) -> &[u8] {
         all(&self.octets, self.filled, self.shown.as_ref())
     }
 
@@ -83,29 +83,19 @@ impl Chunk {
 
     /// The captured octets of a packet of this chunk.
     pub fn octets(&self, meta: &Meta) -> &[u8] {
-        let start = meta.start as usize;
-        self.all()
-            .get(start..start + meta.len as usize)
-            .unwrap_or_default()
+        meta.octets(self.all())
     }
 
     /// The packets in their order, each with its octets.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&Meta, &[u8])> {
-        self.packets.iter().map(|meta| (meta, self.octets(meta)))
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&Meta, &[u8])> + Clone {
+        let all = self.all();
+        self.packets.iter().map(|meta| (meta, meta.octets(all)))
     }
 
     /// Keeps the packets that `keep` says yes to, in their order; no octet moves.
     pub fn retain(&mut self, mut keep: impl FnMut(&Meta, &[u8]) -> bool) {
         let octets = all(&self.octets, self.filled, self.shown.as_ref());
-        self.packets.retain(|meta| {
-            let start = meta.start as usize;
-            keep(
-                meta,
-                octets
-                    .get(start..start + meta.len as usize)
-                    .unwrap_or_default(),
-            )
-        });
+        self.packets.retain(|meta| keep(meta, meta.octets(octets)));
     }
 
     /// Copies one packet in; answers `false`, and does nothing, where it does not fit.
@@ -143,7 +133,10 @@ impl Chunk {
 
     /// Makes room for so many octets in all.
     pub(super) fn make_room(&mut self, octets: usize) {
-        if self.octets.len() < octets {
+        if self.octets.is_empty() {
+            // Fresh memory is zero already.
+            self.octets = vec![0; octets];
+        } else if self.octets.len() < octets {
             self.octets.resize(octets, 0);
         }
     }
@@ -200,6 +193,14 @@ fn all<'a>(
 }
 
 impl Meta {
+    /// The captured octets of the packet, among all those of its chunk.
+    #[inline]
+    pub fn octets<'a>(&self, all: &'a [u8]) -> &'a [u8] {
+        let start = self.start as usize;
+        all.get(start..start + self.len as usize)
+            .unwrap_or_default()
+    }
+
     /// The packet as the engine takes it: its octets, and the number that the run gave it.
     pub fn packet<'a>(&self, seq: u64, octets: &'a [u8]) -> Packet<'a> {
         Packet {

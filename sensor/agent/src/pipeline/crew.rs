@@ -289,20 +289,8 @@ impl<S: Sink> Crew<S> {
         let chunk = &shared.block.chunk;
         lists.resize_with(self.seats.len(), Vec::new);
         lists.iter_mut().for_each(Vec::clear);
-        let mut ahead = chunk.iter().skip(AHEAD);
-        for (index, (meta, octets)) in (0..).zip(chunk.iter()) {
-            if let Some((_, octets)) = ahead.next() {
-                self.dealer.look_ahead(octets);
-            }
-            let mut left = self.dealer.concerns(&meta.packet(0, octets));
-            while left != 0 {
-                let worker = left.trailing_zeros() as usize;
-                left &= left - 1;
-                if let Some(list) = lists.get_mut(worker) {
-                    list.push(index);
-                }
-            }
-        }
+        let block = chunk.iter().map(|(meta, octets)| (meta.link, octets));
+        self.dealer.deal(block, &mut lists);
         // Who takes the task is the only one to set it.
         let _ = shared.dealt.set(lists);
         self.change(|_| ());
@@ -462,8 +450,6 @@ fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// So many packets before its turn a packet's headers are fetched.
-const AHEAD: usize = 8;
 /// How long something to do is waited for without sleeping: some tens of microseconds.
 const SPINS: u32 = 2000;
 /// Facts of a worker that may wait for those of others, in the place of each block that may be under way: with the longest

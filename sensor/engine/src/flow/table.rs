@@ -339,6 +339,12 @@ impl FlowTable {
         self.index.len() >= self.most
     }
 
+    /// What hashes keys.
+    #[inline]
+    pub(crate) fn hasher(&self) -> &Hasher {
+        &self.hasher
+    }
+
     /// The hash of the key of these ends, by which all else here finds its flow.
     #[inline]
     pub(crate) fn hash_of(

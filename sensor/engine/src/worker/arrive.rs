@@ -10,7 +10,7 @@ use terrier_wire::transport::Flags;
 
 use super::dealer::ends_of;
 use super::print::{DUPLICATE_NS, NO_PRINT, print_of};
-use super::taken::{Came, Kind, Place, Read, Taken, Told, Whole};
+use super::taken::{Came, Kind, Place, Read, Taken, Told, Whole, said_by};
 use super::{Facts, Worker};
 use crate::counters::Counters;
 use crate::flow::{FlowKey, FlowTable, Opener, Phase, TcpSeen, Traits};
@@ -21,32 +21,35 @@ use crate::packet::Packet;
 use crate::protocol::{self, Emit};
 
 impl Worker {
-    /// The first step: takes a packet apart, and has what the table knows of its flow fetched. What is no plain packet is
-    /// added to `wholes`.
+    /// The first step: takes a packet apart.
     #[inline]
-    pub(super) fn take_apart<'a>(
-        &self,
-        packet: &Packet<'a>,
-        taken: &mut Taken<'a>,
-        wholes: &mut Vec<Whole<'a>>,
-    ) {
-        let plain = &mut taken.told.plain;
-        let Some(ends) = decap::plain_into(packet.link.0, packet.octets, plain) else {
-            taken.kind = Kind::Whole(wholes.len() as u32);
-            wholes.push(self.take_all_apart(packet));
-            return;
-        };
-        let transport = Transport::of(ends.protocol.0);
-        taken.place = self.anybodys_place(ends.source, ends.destination, transport);
-        taken.kind = if self.owns(&taken.place.key, taken.place.hash) {
-            self.table.fetch_index(taken.place.hash);
-            Kind::Plain
-        } else {
-            Kind::Foreign
-        };
+    pub(super) fn take_apart(&self, packet: &Packet<'_>, taken: &mut Taken) {
+        taken.take(packet.link, packet.octets, self.table.hasher());
+        if taken.kind == Kind::Plain {
+            if self.owns(&taken.place.key, taken.place.hash) {
+                taken.take_print(packet.octets);
+            } else {
+                taken.kind = Kind::Foreign;
+            }
+        }
     }
 
-    /// The same for what is no plain packet.
+    /// The second step: has what the table knows of its flow fetched. What is no plain packet is taken apart and added to
+    /// `wholes`.
+    #[inline]
+    pub(super) fn look_up<'a>(
+        &self,
+        packet: &Packet<'a>,
+        taken: &Taken,
+        wholes: &mut Vec<Whole<'a>>,
+    ) {
+        match taken.kind {
+            Kind::Plain => self.table.fetch_index(taken.place.hash),
+            Kind::Foreign => {}
+            Kind::Whole => wholes.push(self.take_all_apart(packet)),
+        }
+    }
+
     #[inline(never)]
     fn take_all_apart<'a>(&self, packet: &Packet<'a>) -> Whole<'a> {
         let mut whole = Whole {
@@ -74,41 +77,26 @@ impl Worker {
         whole
     }
 
-    /// The second step: has the flow itself fetched.
+    /// The third step: has the flow itself fetched. Answers where it lies; `wholes` are those that come next.
     #[inline]
-    pub(super) fn look_ahead(&self, taken: &mut Taken<'_>, wholes: &[Whole<'_>]) {
+    pub(super) fn look_ahead<'w>(
+        &self,
+        taken: &Taken,
+        wholes: &mut impl Iterator<Item = &'w Whole<'w>>,
+    ) -> u32 {
         let hash = match taken.kind {
             Kind::Plain => taken.place.hash,
-            Kind::Foreign => return,
-            Kind::Whole(at) => match &wholes[at as usize].read {
-                Read::Header(_, Some(place)) => place.hash,
-                _ => return,
+            Kind::Foreign => return FlowTable::NOWHERE,
+            Kind::Whole => match wholes.next().map(|whole| &whole.read) {
+                Some(Read::Header(_, Some(place))) => place.hash,
+                _ => return FlowTable::NOWHERE,
             },
         };
-        taken.seen_at = self.table.fetch_flow(hash);
-    }
-
-    /// The third step: works on a packet.
-    #[inline]
-    pub(super) fn packet(
-        &mut self,
-        packet: &Packet<'_>,
-        taken: &Taken<'_>,
-        wholes: &[Whole<'_>],
-        facts: &mut Facts,
-    ) {
-        self.pass_to(packet);
-        match taken.kind {
-            Kind::Plain => {
-                self.arrive(packet, &taken.told, &taken.place, taken.seen_at, facts);
-            }
-            Kind::Foreign => {}
-            Kind::Whole(at) => self.whole(packet, &wholes[at as usize], facts),
-        }
+        self.table.fetch_flow(hash)
     }
 
     #[inline(never)]
-    fn whole(&mut self, packet: &Packet<'_>, whole: &Whole<'_>, facts: &mut Facts) {
+    pub(super) fn whole(&mut self, packet: &Packet<'_>, whole: &Whole<'_>, facts: &mut Facts) {
         let here = &whole.here;
         match &whole.read {
             Read::Header(header, place) => {
@@ -158,7 +146,8 @@ impl Worker {
         facts: &mut Facts,
     ) {
         let before = facts.observations.len();
-        let told = Told::by_whole(here, header, came);
+        let said = said_by(here, header, came);
+        let told = Told::by_whole(here, &said, came);
         if let Some(place) = place {
             self.arrive(packet, &told, &place, FlowTable::NOWHERE, facts);
         }
@@ -286,7 +275,7 @@ impl Worker {
         seen_at: u32,
         facts: &mut Facts,
     ) -> u32 {
-        let plain = &told.plain;
+        let plain = told.plain;
         self.counters.add_met(plain.met);
         if let Some(why) = told.stopped {
             self.count_stopped(why);
@@ -294,7 +283,7 @@ impl Worker {
         let at = self.flow_of(place, seen_at, told, packet, facts);
         let flow = self.table.get(at);
         let side = flow.side(place.from_low);
-        let print = print_of(plain, 0);
+        let print = told.print;
         let since_ns = packet.at_ns.saturating_sub(flow.last_ns);
         if print != NO_PRINT && flow.prints[side] == print && since_ns <= DUPLICATE_NS {
             self.counters.duplicates += 1;
@@ -312,14 +301,14 @@ impl Worker {
         }
         let transport = place.key.transport();
         match transport {
-            Transport::Tcp => self.segment(at, side, plain, packet, facts),
+            Transport::Tcp => self.segment(at, side, told, packet, facts),
             // Most of the other protocols have no session, and their first octets say nothing.
             Transport::Icmp | Transport::Icmp6 | Transport::Other(_)
                 if flow.phase == Phase::New && !protocol::is_known_over(transport) =>
             {
                 flow.phase = Phase::Decided;
             }
-            _ => self.datagram(at, side, plain.payload, packet, facts),
+            _ => self.datagram(at, side, told.payload(), packet, facts),
         }
         at
     }
@@ -444,7 +433,8 @@ impl Worker {
             self.open(&place, opener, packet, facts)
         });
         let ((_, from), (_, to), _) = ends_of(here.ip.source, here.ip.destination, header);
-        let print = print_of(&told.plain, u32::from(from) << 16 | u32::from(to));
+        let ports = u32::from(from) << 16 | u32::from(to);
+        let print = print_of(told.plain, told.payload(), ports);
         let flow = self.table.get(at);
         flow.mark(Traits::CARRIES);
         let side = flow.side(place.from_low);

@@ -10,7 +10,7 @@
 use terrier_wire::decap::{Decapsulated, Transport as Header};
 
 use super::arrive::endpoint_tunnel;
-use super::taken::{Came, Kind, Read, Taken, Told, Whole};
+use super::taken::{Came, Kind, Read, Taken, Told, Whole, said_by};
 use super::{BATCH, Facts, Worker};
 use crate::flow::{FlowKey, Phase, Spread};
 use crate::packet::Packet;
@@ -66,44 +66,42 @@ impl Worker {
         let mut taken = [Taken::NOTHING; BATCH];
         let mut wholes = Vec::new();
         for (first, batch) in (0..).step_by(BATCH).zip(packets.chunks(BATCH)) {
-            wholes.clear();
             for (packet, taken) in batch.iter().zip(&mut taken) {
-                self.take_apart(packet, taken, &mut wholes);
+                self.take_apart(packet, taken);
             }
-            for taken in taken.iter_mut().take(batch.len()) {
-                self.look_ahead(taken, &wholes);
-            }
-            for ((index, packet), taken) in (first..).zip(batch).zip(&taken) {
+            let seen_at = self.ahead(batch, &taken, &mut wholes);
+            let mut wholes = wholes.iter();
+            for (index, packet) in (first..).zip(batch) {
+                let at = index - first;
                 self.pass_to(packet);
-                if let Some(to) = self.deal(packet, taken, &wholes, facts, dealt) {
+                let looked_up = (&taken[at], seen_at[at]);
+                if let Some(to) = self.deal(packet, looked_up, &mut wholes, facts, dealt) {
                     dealt.aside.push(Aside { index, to });
                 }
             }
         }
-        if let Some(last) = packets.last() {
-            facts.through = last.seq;
-        }
-        facts.worker = self.config.index;
+        self.has_seen(packets, facts);
     }
 
     /// Works on a packet, or answers whom it concerns.
     #[inline]
-    fn deal(
+    fn deal<'w>(
         &mut self,
         packet: &Packet<'_>,
-        taken: &Taken<'_>,
-        wholes: &[Whole<'_>],
+        (taken, seen_at): (&Taken, u32),
+        wholes: &mut impl Iterator<Item = &'w Whole<'w>>,
         facts: &mut Facts,
         dealt: &mut Dealt,
     ) -> Option<u64> {
         let Whole { here, read } = match taken.kind {
             Kind::Plain => {
-                let at = self.arrive(packet, &taken.told, &taken.place, taken.seen_at, facts);
+                let told = taken.told(packet.octets);
+                let at = self.arrive(packet, &told, &taken.place, seen_at, facts);
                 self.tell(at, packet, dealt);
                 return None;
             }
             Kind::Foreign => return Some(self.concerns_by(&taken.place.key)),
-            Kind::Whole(at) => &wholes[at as usize],
+            Kind::Whole => wholes.next()?,
         };
         let alone = self.config.count == 1;
         match read {
@@ -117,8 +115,9 @@ impl Worker {
             }
             Read::Fragment => Some(u64::MAX >> (64 - self.config.count.clamp(1, 64))),
             Read::Header(header, Some(place)) if here.layers.outer.is_none() => {
-                let told = Told::by_whole(here, header, Came::whole(here));
-                let at = self.arrive(packet, &told, place, taken.seen_at, facts);
+                let said = said_by(here, header, Came::whole(here));
+                let told = Told::by_whole(here, &said, Came::whole(here));
+                let at = self.arrive(packet, &told, place, seen_at, facts);
                 self.tell(at, packet, dealt);
                 None
             }

@@ -1,14 +1,16 @@
 //! Whom the packets of a capture file concern, found once for all workers.
 //!
-//! So each packet is looked at twice, here and by its worker. A plain one, as nearly all are, is only glanced at here.
+//! A plain one, as nearly all are, is taken apart here, and its worker is handed what was found: so it need not come into the
+//! caches of two processors. Any other one is looked at twice.
 
 use terrier_wire::decap::{self, Decapsulated, Transport as Header};
 use terrier_wire::net::Address;
 
 use super::arrive::{endpoint_tunnel, owner_of};
+use super::taken::{Kind, Taken};
 use crate::flow::Hasher;
 use crate::observation::Transport;
-use crate::packet::Packet;
+use crate::packet::LinkType;
 use crate::prefetch;
 
 /// Says which workers must be shown a packet. A worker that is shown more passes over it, one that is shown less misses it.
@@ -31,31 +33,50 @@ impl Dealer {
         }
     }
 
-    /// Has the headers of a packet fetched that is soon asked about: another processor may have them in its cache.
-    #[inline]
-    pub fn look_ahead(&self, octets: &[u8]) {
-        prefetch::fetch(octets);
-    }
-
-    /// The workers that a packet concerns: the bit of each one's index. Fragments concern all, as only the whole packet
-    /// tells its flow; what belongs to no flow concerns the first one, who counts it.
-    #[inline]
-    #[must_use]
-    pub fn concerns(&self, packet: &Packet<'_>) -> u64 {
-        match decap::plain(packet.link.0, packet.octets) {
-            Some((ends, _)) => {
-                let transport = Transport::of(ends.protocol.0);
-                self.bit(ends.source, ends.destination, transport)
+    /// Deals out the packets of a block; `shown` has a list for each worker, to which those are added that he is to be shown.
+    /// Fragments concern all, as only the whole packet tells its flow; what belongs to no flow concerns the first one, who
+    /// counts it.
+    pub fn deal<'a>(
+        &self,
+        block: impl Iterator<Item = (LinkType, &'a [u8])> + Clone,
+        shown: &mut [Vec<Taken>],
+    ) {
+        let mut ahead = block.clone().skip(AHEAD);
+        let mut taken = Taken::NOTHING;
+        for (in_block, (link, octets)) in (0..).zip(block) {
+            if let Some((_, octets)) = ahead.next() {
+                prefetch::fetch(octets);
             }
-            None => self.taken_apart_concerns(packet),
+            taken.in_block = in_block;
+            taken.take(link, octets, &self.hasher);
+            if taken.kind == Kind::Plain {
+                taken.take_print(octets);
+                let owner = owner_of(taken.place.hash, self.count);
+                if let Some(shown) = shown.get_mut(owner as usize) {
+                    shown.push(taken);
+                }
+            } else {
+                self.deal_whole(&taken, link, octets, shown);
+            }
         }
     }
 
-    /// The same for a packet that is not known at the first look.
     #[inline(never)]
-    fn taken_apart_concerns(&self, packet: &Packet<'_>) -> u64 {
+    fn deal_whole(&self, taken: &Taken, link: LinkType, octets: &[u8], shown: &mut [Vec<Taken>]) {
+        let mut left = self.concerns(link, octets);
+        while left != 0 {
+            let worker = left.trailing_zeros() as usize;
+            left &= left - 1;
+            if let Some(shown) = shown.get_mut(worker) {
+                shown.push(*taken);
+            }
+        }
+    }
+
+    /// The workers that a packet concerns, which is taken apart: the bit of each one's index.
+    fn concerns(&self, link: LinkType, octets: &[u8]) -> u64 {
         let mut here = Decapsulated::NOTHING;
-        if decap::frame_into(packet.link.0, packet.octets, &mut here).is_err() {
+        if decap::frame_into(link.0, octets, &mut here).is_err() {
             return 1;
         }
         if here.ip.fragment.is_some() {
@@ -75,7 +96,6 @@ impl Dealer {
         to
     }
 
-    #[inline]
     fn bit(
         &self,
         source: (Address, u16),
@@ -88,6 +108,9 @@ impl Dealer {
         )
     }
 }
+
+/// So many packets before its turn a packet's headers are fetched: another processor may have them in its cache.
+const AHEAD: usize = 8;
 
 /// Who sends to whom, and by which transport.
 #[inline]
@@ -125,7 +148,6 @@ mod tests {
     use terrier_traffic::Kind;
 
     use super::*;
-    use crate::packet::LinkType;
 
     #[test]
     fn a_glance_answers_as_the_long_look_does() {
@@ -134,6 +156,7 @@ mod tests {
         terrier_traffic::write(Kind::Mix { octets }, 5, &mut capture).expect("memory takes it");
         let dealer = Dealer::new(4, 7);
         let mut met = [0; 4];
+        let mut plain = 0;
         let mut rest = &capture[24..];
         while let Some((header, behind)) = rest.split_first_chunk::<16>() {
             let length = u32::from_le_bytes(*header[8..].first_chunk().unwrap()) as usize;
@@ -143,22 +166,23 @@ mod tests {
             for more in [0, 0x20] {
                 let mut octets = octets.to_vec();
                 octets[20] |= more;
-                let packet = Packet {
-                    at_ns: 0,
-                    seq: 1,
-                    capture: 0,
-                    frame: 1,
-                    link: LinkType::ETHERNET,
-                    wire_len: octets.len() as u32,
-                    octets: &octets,
-                };
-                let to = dealer.concerns(&packet);
-                assert_eq!(to, dealer.taken_apart_concerns(&packet), "{octets:02x?}");
+                let mut shown = vec![Vec::new(); 4];
+                let block = [(LinkType::ETHERNET, &octets[..])];
+                dealer.deal(block.into_iter(), &mut shown);
+                let to = (0..).zip(&shown).fold(0, |to, (worker, shown)| {
+                    assert!(shown.len() <= 1, "{octets:02x?}");
+                    to | (shown.len() as u64) << worker
+                });
+                let concerns = dealer.concerns(LinkType::ETHERNET, &octets);
+                assert_eq!(to, concerns, "{octets:02x?}");
+                let is_plain = |taken: &Taken| taken.kind == super::Kind::Plain;
+                plain += u32::from(shown.iter().flatten().any(is_plain));
                 for (worker, met) in met.iter_mut().enumerate() {
                     *met += to >> worker & 1;
                 }
             }
         }
         assert!(met.iter().all(|&met| met > 50), "{met:?}");
+        assert!(plain > 50, "{plain}");
     }
 }

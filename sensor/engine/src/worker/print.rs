@@ -9,21 +9,18 @@ use crate::flow::fold;
 /// A print of what a switch does not change when it copies a frame: a retransmission has another identification. Packets of
 /// one flow have their ports in common; where those of several are told apart `ports` says which they have.
 #[inline]
-pub(super) fn print_of(plain: &Plain<'_>, ports: u32) -> u32 {
+pub(super) fn print_of(plain: &Plain, payload: &[u8], ports: u32) -> u32 {
     // Without an identification an empty segment may well be sent twice, unless it opens a connection.
-    if plain.payload.is_empty() && plain.identification == 0 && !plain.flags.has(Flags::SYN) {
+    if payload.is_empty() && plain.identification == 0 && !plain.flags.has(Flags::SYN) {
         return NO_PRINT;
     }
-    let ends = plain
-        .payload
-        .first_chunk::<8>()
-        .zip(plain.payload.last_chunk());
+    let ends = payload.first_chunk::<8>().zip(payload.last_chunk());
     let (head, tail) = ends.map_or((0, 0), |(head, tail)| {
         (u64::from_le_bytes(*head), u64::from_le_bytes(*tail))
     });
     let signs =
         (u64::from(plain.seq) << 32) | u64::from(plain.ack ^ (u32::from(plain.flags.0) << 24));
-    let lengths = (u64::from(plain.identification) << 32) | plain.payload.len() as u64;
+    let lengths = (u64::from(plain.identification) << 32) | payload.len() as u64;
     let [a, b, c, d] = FACTORS;
     let hash = fold(signs ^ a, lengths ^ b) ^ fold(head ^ c ^ u64::from(ports), tail ^ d);
     let hash = hash ^ (hash >> 32);

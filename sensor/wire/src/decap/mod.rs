@@ -26,7 +26,7 @@
 //! The descent ends at a fragment; [`reassembled`] goes on when it has been put together. It is bounded by
 //! [`MAX_DEPTH`](crate::link::MAX_DEPTH), and each header by its own maximum. It fails when no IP packet is reached at all.
 //! The whole way is written by hand; etherparse takes IPv6 extension headers apart and is the oracle of the differential
-//! test. [`plain`](fn@plain) is the quick way for most packets, and the whole one is its oracle.
+//! test. [`plain_into`] is the quick way for most packets, and the whole one is its oracle.
 
 mod ayiya;
 mod capwap;
@@ -44,7 +44,7 @@ mod tests;
 mod tzsp;
 mod vxlan;
 
-pub use plain::{Ends, Plain, plain, plain_into};
+pub use plain::{Ends, Plain, plain_into};
 
 use crate::Reader;
 use crate::link::{self, Encapsulations, EtherType, Layers, Link, Outer, Tunnel, Undecoded};

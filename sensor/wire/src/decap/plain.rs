@@ -12,7 +12,7 @@ use crate::transport::{self, Flags};
 
 /// What a plain packet says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Plain<'a> {
+pub struct Plain {
     /// VLAN tags.
     pub vlan: Tags,
     /// Which encapsulations there were: VLAN tags or none.
@@ -21,9 +21,11 @@ pub struct Plain<'a> {
     pub identification: u16,
     /// Octets of the whole IP packet on the wire, headers included.
     pub total_len: u32,
-    /// Octets captured behind the header of TCP or UDP.
-    pub payload: &'a [u8],
-    /// Of TCP: octets sent; more than `payload` where the capture cut it. Of UDP 0, as the three that follow.
+    /// Where in the frame the octets behind the header of TCP or UDP begin.
+    pub payload_at: u32,
+    /// How many of them were captured.
+    pub captured_len: u32,
+    /// Of TCP: how many were sent; more than captured where the capture cut them. Of UDP 0, as the three that follow.
     pub payload_len: u32,
     /// Sequence number.
     pub seq: u32,
@@ -33,14 +35,24 @@ pub struct Plain<'a> {
     pub flags: Flags,
 }
 
-impl Plain<'_> {
+impl Plain {
+    /// The octets captured behind the header of TCP or UDP, in the frame that this was read of.
+    #[inline]
+    #[must_use]
+    pub fn payload<'a>(&self, frame: &'a [u8]) -> &'a [u8] {
+        let rest = frame.get(self.payload_at as usize..);
+        rest.and_then(|rest| rest.get(..self.captured_len as usize))
+            .unwrap_or_default()
+    }
+
     /// What stands in the place of a packet before it is read.
     pub const NOTHING: Self = Self {
         vlan: Tags::NONE,
         met: Encapsulations::NONE,
         identification: 0,
         total_len: 0,
-        payload: &[],
+        payload_at: 0,
+        captured_len: 0,
         payload_len: 0,
         seq: 0,
         ack: 0,
@@ -65,7 +77,7 @@ pub struct Ends {
 /// What it says is written where the caller wants it as soon as it is read: all at once it is more than a processor has
 /// registers for.
 #[inline]
-pub fn plain_into<'a>(link_type: u32, octets: &'a [u8], plain: &mut Plain<'a>) -> Option<Ends> {
+pub fn plain_into(link_type: u32, octets: &[u8], plain: &mut Plain) -> Option<Ends> {
     if link_type != LINKTYPE_ETHERNET {
         return None;
     }
@@ -90,10 +102,13 @@ pub fn plain_into<'a>(link_type: u32, octets: &'a [u8], plain: &mut Plain<'a>) -
     };
     plain.identification = ip.identification;
     plain.total_len = ip.total_len;
+    let behind_ip = octets.len() - rest.len() + ip.header_len;
     let (source_port, destination_port) = match ip.protocol {
         Protocol::TCP => {
             let segment = transport::tcp(ip.payload, ip.payload_len)?;
-            plain.payload = segment.payload;
+            let header_len = ip.payload.len() - segment.payload.len();
+            plain.payload_at = (behind_ip + header_len) as u32;
+            plain.captured_len = segment.payload.len() as u32;
             plain.payload_len = segment.payload_len;
             plain.seq = segment.seq;
             plain.ack = segment.ack;
@@ -102,7 +117,8 @@ pub fn plain_into<'a>(link_type: u32, octets: &'a [u8], plain: &mut Plain<'a>) -
         }
         Protocol::UDP if !datagram_may_carry(ip.payload) => {
             let datagram = transport::udp(ip.payload)?;
-            plain.payload = datagram.payload;
+            plain.payload_at = (behind_ip + transport::UDP_HEADER) as u32;
+            plain.captured_len = datagram.payload.len() as u32;
             plain.payload_len = 0;
             plain.seq = 0;
             plain.ack = 0;
@@ -118,21 +134,13 @@ pub fn plain_into<'a>(link_type: u32, octets: &'a [u8], plain: &mut Plain<'a>) -
     })
 }
 
-/// The same, handed out.
-#[inline]
-#[must_use]
-pub fn plain(link_type: u32, octets: &[u8]) -> Option<(Ends, Plain<'_>)> {
-    let mut plain = Plain::NOTHING;
-    let ends = plain_into(link_type, octets, &mut plain)?;
-    Some((ends, plain))
-}
-
 /// What both versions of IP have; addresses as numbers, as those of both versions meet here.
 struct Ip<'a> {
     source: u128,
     destination: u128,
     protocol: Protocol,
     identification: u16,
+    header_len: usize,
     payload: &'a [u8],
     payload_len: u32,
     total_len: u32,
@@ -178,6 +186,7 @@ fn v4(octets: &[u8]) -> Option<Ip<'_>> {
         destination: mapped([d0, d1, d2, d3]),
         protocol: Protocol(protocol),
         identification: u16::from_be_bytes([id_a, id_b]),
+        header_len: usize::from(header_len),
         payload,
         payload_len: u32::from(total_len - header_len),
         total_len: u32::from(total_len),
@@ -207,6 +216,7 @@ fn v6(octets: &[u8]) -> Option<Ip<'_>> {
         destination: u128::from_be_bytes(destination),
         protocol: Protocol(protocol),
         identification: 0,
+        header_len: 40,
         payload: rest.get(..usize::from(length)).unwrap_or(rest),
         payload_len: u32::from(length),
         total_len: u32::from(length) + 40,

@@ -17,7 +17,7 @@ pub fn decap(data: &[u8]) {
     };
     let link_type = u32::from(u16::from_be_bytes([a, b]));
     let whole = decap::frame(link_type, octets);
-    if let Some(quick) = decap::plain(link_type, octets) {
+    if let Some(quick) = quick(link_type, octets) {
         assert_eq!(Some(quick), whole.ok().and_then(|here| as_plain(&here)));
     }
     let Ok(here) = whole else {
@@ -40,8 +40,17 @@ pub fn decap(data: &[u8]) {
     }
 }
 
-/// What the whole way tells of a packet that is plain.
-pub(crate) fn as_plain<'a>(here: &Decapsulated<'a>) -> Option<(Ends, Plain<'a>)> {
+/// What the quick way tells of a packet that is plain, but for the place of its payload; and the payload.
+pub(crate) fn quick(link_type: u32, octets: &[u8]) -> Option<(Ends, Plain, &[u8])> {
+    let mut plain = Plain::NOTHING;
+    let ends = decap::plain_into(link_type, octets, &mut plain)?;
+    let payload = plain.payload(octets);
+    plain.payload_at = 0;
+    Some((ends, plain, payload))
+}
+
+/// What the whole way tells of a packet that is plain, but for the place of its payload; and the payload.
+pub(crate) fn as_plain<'a>(here: &Decapsulated<'a>) -> Option<(Ends, Plain, &'a [u8])> {
     let Decapsulated {
         layers,
         ip,
@@ -63,27 +72,28 @@ pub(crate) fn as_plain<'a>(here: &Decapsulated<'a>) -> Option<(Ends, Plain<'a>)>
         total_len: ip.total_len,
         ..Plain::NOTHING
     };
-    let (source_port, destination_port) = match decap::transport(ip).ok()? {
+    let (source_port, destination_port, payload) = match decap::transport(ip).ok()? {
         Transport::Tcp(segment) => {
-            plain.payload = segment.payload;
             plain.payload_len = segment.payload_len;
             plain.seq = segment.seq;
             plain.ack = segment.ack;
             plain.flags = segment.flags;
-            (segment.source_port, segment.destination_port)
+            let ports = (segment.source_port, segment.destination_port);
+            (ports.0, ports.1, segment.payload)
         }
         Transport::Udp(datagram) => {
-            plain.payload = datagram.payload;
-            (datagram.source_port, datagram.destination_port)
+            let ports = (datagram.source_port, datagram.destination_port);
+            (ports.0, ports.1, datagram.payload)
         }
         Transport::Other(_) => return None,
     };
+    plain.captured_len = u32::try_from(payload.len()).ok()?;
     let ends = Ends {
         source: (ip.source, source_port),
         destination: (ip.destination, destination_port),
         protocol: ip.protocol,
     };
-    Some((ends, plain))
+    Some((ends, plain, payload))
 }
 
 #[cfg(test)]

@@ -23,9 +23,9 @@ mod tls;
 mod websocket;
 mod wireguard;
 
-#[cfg(test)]
-pub(crate) use decap::as_plain;
 pub use decap::decap;
+#[cfg(test)]
+pub(crate) use decap::{as_plain, quick};
 pub use dns::dns;
 pub use dtls::dtls;
 pub use hosts::hosts;

@@ -101,6 +101,9 @@ pub fn tcp(octets: &[u8], on_wire: u32) -> Option<Segment<'_>> {
     })
 }
 
+/// Octets of a UDP header.
+pub(crate) const UDP_HEADER: usize = 8;
+
 /// Reads a UDP header.
 #[inline]
 #[must_use]
@@ -111,7 +114,7 @@ pub fn udp(octets: &[u8]) -> Option<Datagram<'_>> {
     reader.u16_be()?;
     let rest = reader.rest();
     // 0 stands for a jumbogram or for offload; a length beyond the packet for a cut capture.
-    let payload = match length.checked_sub(8) {
+    let payload = match length.checked_sub(UDP_HEADER) {
         Some(length) => rest.get(..length).unwrap_or(rest),
         None => rest,
     };

@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock};
 
+use terrier_engine::Taken;
+
 use crate::pipeline::Block;
 
 /// What is under way.
@@ -55,8 +57,8 @@ pub(super) struct Shared {
     pub(super) dealt: OnceLock<Lists>,
 }
 
-/// The packets of each worker, by index in the block.
-pub(super) type Lists = Vec<Vec<u32>>;
+/// The packets of each worker.
+pub(super) type Lists = Vec<Vec<Taken>>;
 
 /// Something to do.
 pub(super) enum Task {

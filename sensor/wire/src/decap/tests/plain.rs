@@ -6,11 +6,11 @@ use terrier_traffic::Kind;
 
 use super::wrap::{datagram, four, frame as in_frame, six, udp};
 use super::*;
-use crate::fuzzing::as_plain;
+use crate::fuzzing::{as_plain, quick};
 
 /// Compares both ways. Answers whether the quick one told anything.
 fn told_alike(octets: &[u8]) -> Result<bool, TestCaseError> {
-    let quick = plain(ETHERNET, octets);
+    let quick = quick(ETHERNET, octets);
     let whole = frame(ETHERNET, octets).ok();
     let expected =
         whole.and_then(|here| as_plain(&here).filter(|_| is_for_the_quick_way(&here, octets)));
@@ -203,7 +203,7 @@ fn tells_nothing_of_what_is_not_plain() {
         octets[at] = octet;
         octets
     };
-    let told = |octets: &[u8]| plain(ETHERNET, octets).is_some();
+    let told = |octets: &[u8]| quick(ETHERNET, octets).is_some();
     assert!(told(&good) && told(&with(20, 0x40)), "don't fragment");
     for (what, octets) in [
         ("the first fragment", with(20, 0x20)),
@@ -228,7 +228,7 @@ fn tells_nothing_of_what_is_not_plain() {
     ] {
         assert!(!told(&octets), "{what}");
     }
-    assert!(plain(RAW, &good[14..]).is_none(), "another link type");
+    assert!(quick(RAW, &good[14..]).is_none(), "another link type");
     assert!(told(&good[..48]), "cut within what is of no use");
 }
 
