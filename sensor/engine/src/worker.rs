@@ -122,6 +122,9 @@ impl Facts {
 /// looked at. About as many as a processor can wait for at a time.
 const BATCH: usize = 32;
 
+/// Payloads of so many octets at most are fetched before it is known whether their flow wants them.
+const SHORT: u32 = 600;
+
 /// Flows whose end is told at once: about a megabyte of facts.
 const AT_ONCE: usize = 4096;
 
@@ -193,6 +196,12 @@ impl Worker {
         let mut wholes = Vec::new();
         facts.make_room();
         for (packets, taken) in packets.chunks(BATCH).zip(taken.chunks(BATCH)) {
+            for (packet, taken) in packets.iter().zip(taken) {
+                // Of what opens a conversation the octets are wanted, and of bulk they are not.
+                if (1..=SHORT).contains(&taken.plain.captured_len) {
+                    prefetch::fetch(taken.plain.payload(packet.octets));
+                }
+            }
             self.batch(packets, taken, &mut wholes, facts);
         }
         self.has_seen(packets, facts);
