@@ -221,7 +221,7 @@ fn beginning_with(first: u8, ports: &[u16]) -> Fitting {
 }
 
 /// One port that no probe over TCP asks for, and those that one does.
-pub(super) const PORTS_OF_PROBES: [u16; 5] = [9, 53, 5353, 5355, 3389];
+const PORTS_OF_PROBES: [u16; 5] = [9, 53, 5353, 5355, 3389];
 
 /// How far the search in datagrams has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -283,6 +283,7 @@ impl DatagramSearch {
 }
 
 /// The protocol among these that a datagram is of, with its number.
+#[inline]
 pub(super) fn known(fitting: Fitting, opening: &Opening<'_>) -> Option<(usize, &'static Protocol)> {
     let first = |asked: Fitting| {
         asked

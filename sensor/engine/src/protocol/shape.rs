@@ -7,7 +7,6 @@
 //! that lets too little pass loses a protocol. So wherever the program runs with its assertions each answer is compared
 //! with that of all probes.
 
-use super::search::PORTS_OF_PROBES;
 use super::{ALL, Fitting, Opening};
 use crate::observation::Transport;
 
@@ -137,36 +136,22 @@ pub(super) fn of_stream(opening: &Opening<'_>) -> Fitting {
 /// Whether a probe or a shape asks for one of these ports.
 #[inline]
 pub(super) fn are_asked_for(ports: [u16; 2]) -> bool {
-    static ASKED_FOR: [u64; (HIGHEST_PORT as usize + 1).div_ceil(64)] = {
-        let mut bits = [0; (HIGHEST_PORT as usize + 1).div_ceil(64)];
+    ports.iter().any(|port| number_of(*port) != 0)
+}
+
+/// The number of a port among [`PORTS`], from 1; 0 of any other.
+#[inline]
+fn number_of(port: u16) -> u8 {
+    static NUMBERS: [u8; HIGHEST_PORT as usize + 1] = {
+        let mut numbers = [0; HIGHEST_PORT as usize + 1];
         let mut at = 0;
-        while at < ALL.len() {
-            let shapes = ALL[at].shapes;
-            let mut shape = 0;
-            while shape < shapes.len() {
-                let mut port = 0;
-                while port < shapes[shape].ports.len() {
-                    let asked = shapes[shape].ports[port];
-                    bits[asked as usize / 64] |= 1 << (asked % 64);
-                    port += 1;
-                }
-                shape += 1;
-            }
+        while at < PORTS.len() {
+            numbers[PORTS[at] as usize] = at as u8 + 1;
             at += 1;
         }
-        let mut port = 0;
-        while port < PORTS_OF_PROBES.len() {
-            let asked = PORTS_OF_PROBES[port];
-            bits[asked as usize / 64] |= 1 << (asked % 64);
-            port += 1;
-        }
-        bits
+        numbers
     };
-    ports.iter().any(|port| {
-        ASKED_FOR
-            .get(usize::from(port / 64))
-            .is_some_and(|bits| bits >> (port % 64) & 1 == 1)
-    })
+    NUMBERS.get(usize::from(port)).map_or(0, |number| *number)
 }
 
 /// The shapes of all rows over a transport: a bit each.
@@ -178,7 +163,8 @@ struct Sieve<const N: usize> {
     by_length: [u64; 256],
     /// Those that fit on any port.
     anywhere: u64,
-    on_port: [(u16, u64); MAX_PORTS],
+    /// Those that fit on a port alone, by its number.
+    on_port: [u64; PORTS.len() + 1],
     /// The row of each shape.
     rows: [u8; 64],
     /// Rows that have none: they are always asked.
@@ -192,11 +178,11 @@ impl<const N: usize> Sieve<N> {
             without: [u64::MAX; N],
             by_length: [u64::MAX; 256],
             anywhere: 0,
-            on_port: [(0, 0); MAX_PORTS],
+            on_port: [0; PORTS.len() + 1],
             rows: [0; 64],
             unshaped: Fitting(u64::MAX),
         };
-        let (mut row, mut bit, mut ports) = (0, 0, 0);
+        let (mut row, mut bit) = (0, 0);
         while row < ALL.len() {
             let shapes = ALL[row].shapes;
             let of_transport = ALL[row].transport.number() == transport.number();
@@ -210,8 +196,13 @@ impl<const N: usize> Sieve<N> {
                 }
                 let mut port = 0;
                 while port < shapes[at].ports.len() {
-                    sieve.on_port[ports] = (shapes[at].ports[port], 1 << bit);
-                    (port, ports) = (port + 1, ports + 1);
+                    let mut number = 1;
+                    while PORTS[number - 1] != shapes[at].ports[port] {
+                        number += 1;
+                        assert!(number <= PORTS.len(), "a port without a number");
+                    }
+                    sieve.on_port[number] |= 1 << bit;
+                    port += 1;
                 }
                 (at, bit) = (at + 1, bit + 1);
             }
@@ -251,11 +242,8 @@ impl<const N: usize> Sieve<N> {
     /// Those that may be in a flow with these ports.
     #[inline]
     fn on(&self, ports: [u16; 2]) -> u64 {
-        if !are_asked_for(ports) {
-            return self.anywhere;
-        }
-        let asked = self.on_port.iter().filter(|(port, _)| ports.contains(port));
-        asked.fold(self.anywhere, |all, (_, shapes)| all | shapes)
+        let [one, other] = ports.map(|port| self.on_port[usize::from(number_of(port))]);
+        self.anywhere | one | other
     }
 
     /// The rows of shapes, and those that have none.
@@ -276,5 +264,9 @@ const STREAM_PLACES: [usize; 5] = [0, 1, 2, 5, 7];
 /// So many octets of a stream are there before its shape is looked at: a length and the header of DNS, by which its probe
 /// decides whole, are 14.
 pub(super) const SHOWN: usize = 16;
-const MAX_PORTS: usize = 16;
+/// Which a shape may name, and those that a probe over TCP asks for.
+const PORTS: [u16; 10] = [53, 67, 68, 137, 138, 3389, 4500, 4501, 5353, HIGHEST_PORT];
 const HIGHEST_PORT: u16 = 5355;
+
+#[cfg(test)]
+mod tests;
