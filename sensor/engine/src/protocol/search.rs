@@ -285,15 +285,12 @@ impl DatagramSearch {
 /// The protocol among these that a datagram is of, with its number.
 #[inline]
 pub(super) fn known(fitting: Fitting, opening: &Opening<'_>) -> Option<(usize, &'static Protocol)> {
-    let first = |asked: Fitting| {
-        asked
-            .each()
-            .find(|(_, protocol)| (protocol.probe)(opening) == Probe::Yes)
-    };
-    let found = first(fitting.and(shape::of_datagram(opening)));
+    let takes =
+        |(_, protocol): &(usize, &'static Protocol)| (protocol.probe)(opening) == Probe::Yes;
+    let found = shape::of_datagram(fitting, opening).find(takes);
     debug_assert_eq!(
         found.map(|(at, _)| at),
-        first(fitting).map(|(at, _)| at),
+        fitting.each().find(takes).map(|(at, _)| at),
         "of all that are asked: {:?}",
         opening.octets
     );

@@ -7,7 +7,7 @@
 //! that lets too little pass loses a protocol. So wherever the program runs with its assertions each answer is compared
 //! with that of all probes.
 
-use super::{ALL, Fitting, Opening};
+use super::{ALL, Fitting, Opening, Protocol};
 use crate::observation::Transport;
 
 /// One form of what a probe does not refuse. A row may have several, and one of them must fit.
@@ -98,25 +98,50 @@ impl Octets {
     }
 }
 
-/// Those of the registry that a datagram may be of; of other transports than UDP nothing is known.
+/// Those of some protocols that a datagram may be of, in the order in which they are asked, one perhaps twice; of other
+/// transports than UDP nothing is known.
 #[inline]
-pub(super) fn of_datagram(opening: &Opening<'_>) -> Fitting {
-    static SIEVE: Sieve<6> = Sieve::over(Transport::Udp, DATAGRAM_PLACES);
+pub(super) fn of_datagram(
+    among: Fitting,
+    opening: &Opening<'_>,
+) -> impl Iterator<Item = (usize, &'static Protocol)> {
+    let mut shapes = shapes_of_datagram(opening);
+    let mut unshaped = among.and(DATAGRAMS.unshaped);
+    if !unshaped.is_empty() {
+        unshaped = among.and(DATAGRAMS.fitting(shapes));
+        shapes = 0;
+    }
+    // Shapes are numbered in the order of their rows.
+    let shaped = std::iter::from_fn(move || {
+        while shapes != 0 {
+            let row = usize::from(DATAGRAMS.rows[shapes.trailing_zeros() as usize & 63]);
+            shapes &= shapes - 1;
+            if among.has(row) {
+                return Some((row, &ALL[row]));
+            }
+        }
+        None
+    });
+    shaped.chain(unshaped.each())
+}
+
+#[inline]
+fn shapes_of_datagram(opening: &Opening<'_>) -> u64 {
     let octets = opening.octets;
-    let mut left = SIEVE.on(opening.ports) & SIEVE.by_length[octets.len().min(255)];
-    let places = DATAGRAM_PLACES.iter().zip(&SIEVE.by_octet);
+    let mut left = DATAGRAMS.on(opening.ports) & DATAGRAMS.by_length[octets.len().min(255)];
+    let places = DATAGRAM_PLACES.iter().zip(&DATAGRAMS.by_octet);
     if let Some(start) = octets.first_chunk::<{ DATAGRAM_PLACES[5] + 1 }>() {
         for (&place, table) in places {
             left &= table[usize::from(start[place])];
         }
     } else {
-        for ((&place, table), without) in places.zip(&SIEVE.without) {
+        for ((&place, table), without) in places.zip(&DATAGRAMS.without) {
             left &= octets
                 .get(place)
                 .map_or(*without, |&octet| table[usize::from(octet)]);
         }
     }
-    SIEVE.fitting(left)
+    left
 }
 
 /// Those of the registry that a stream with these octets may be of.
@@ -258,6 +283,7 @@ impl<const N: usize> Sieve<N> {
     }
 }
 
+static DATAGRAMS: Sieve<6> = Sieve::over(Transport::Udp, DATAGRAM_PLACES);
 /// Of which shapes may speak.
 const DATAGRAM_PLACES: [usize; 6] = [0, 1, 5, 7, 17, 27];
 const STREAM_PLACES: [usize; 5] = [0, 1, 2, 5, 7];
