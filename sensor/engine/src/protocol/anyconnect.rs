@@ -4,7 +4,7 @@ use terrier_wire::Step;
 use terrier_wire::anyconnect::{self, Hello};
 
 use super::marks::{self, Details, Single, Speaker, Told};
-use super::{Begins, Octets, Protocol};
+use super::{Octets, Protocol, Shape};
 
 pub(super) const PROTOCOL: Protocol = marks::over_udp::<Single<AnyConnect>>();
 
@@ -13,7 +13,7 @@ pub(super) struct AnyConnect;
 impl Told for AnyConnect {
     const NAME: &'static str = "anyconnect";
     const SEES: &'static str = "AnyConnect's DTLS from before RFC 4347";
-    const BEGINS: Begins = Begins::With(Octets::of(22));
+    const SHAPES: &'static [Shape] = &[Shape::at(&[(0, Octets::of(22))])];
 
     fn told(octets: &[u8]) -> Step<(Speaker, Details)> {
         let speaker = match anyconnect::hello(octets) {

@@ -3,7 +3,7 @@
 use terrier_wire::Step;
 use terrier_wire::dhcp::{self, MessageType, Op};
 
-use super::{Begins, Emit, Octets, Opening, Patience, Probe, Progress, Protocol};
+use super::{Begins, Emit, Octets, Opening, Patience, Probe, Progress, Protocol, Shape};
 use crate::observation::{Dhcp, Fact, Frames, Side, Transport};
 
 /// Between the ports of DHCP alone: elsewhere nobody asks for an address.
@@ -13,7 +13,8 @@ pub(super) const PROTOCOL: Protocol = Protocol {
     sees: "host name, domain, vendor class, MAC, addresses",
     probe,
     start: || Box::new(Session { last: None }),
-    begins: Begins::With(Octets::of(1).or(Octets::of(2))),
+    begins: Begins::AtTheStart,
+    shapes: &[Shape::at(&[(0, Octets::among(&[1, 2]))]).on(&[SERVER, CLIENT])],
     patience: Patience::Usual,
 };
 

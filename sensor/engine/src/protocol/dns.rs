@@ -7,7 +7,7 @@ mod pending;
 use terrier_wire::Step;
 use terrier_wire::dns::{self, Manner, Message, Name, Opcode, Question, TypeName};
 
-use super::{Begins, Emit, Opening, Patience, Probe, Progress, Protocol};
+use super::{Begins, Emit, Octets, Opening, Patience, Probe, Progress, Protocol, Shape};
 use crate::observation::{
     DnsRcode, DnsTransaction, DnsTransport, DnsType, Fact, Frames, NameService, Side, Transport,
 };
@@ -26,6 +26,7 @@ pub(super) const OVER_TCP: Protocol = Protocol {
     probe: probe_stream,
     start: || Box::new(Session::new(Transport::Tcp)),
     begins: Begins::AtTheStart,
+    shapes: &[Shape::at(&[(7, Octets::of(1))]), Shape::at(&[]).on(&PORTS)],
     patience: Patience::Usual,
 };
 
@@ -37,8 +38,12 @@ pub(super) const OVER_UDP: Protocol = Protocol {
     probe: probe_datagram,
     start: || Box::new(Session::new(Transport::Udp)),
     begins: Begins::AtTheStart,
+    shapes: &[Shape::at(&[(5, Octets::of(1))]), Shape::at(&[]).on(&PORTS)],
     patience: Patience::Seconds,
 };
+
+/// Of name services, where a malformed message is taken too; on others the count of questions is 1.
+const PORTS: [u16; 3] = [53, 5353, 5355];
 
 /// Which service the ports speak of, where they do.
 fn service_of(ports: [u16; 2]) -> Option<NameService> {

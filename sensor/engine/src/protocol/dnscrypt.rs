@@ -3,7 +3,7 @@
 use terrier_wire::{Step, dnscrypt};
 
 use super::marks::{self, Details, Single, Speaker, Told};
-use super::{Begins, Octets, Protocol};
+use super::{Octets, Protocol, Shape};
 
 /// For the documentation.
 const SEES: &str = "DNSCrypt, by a resolver's answer";
@@ -17,7 +17,7 @@ pub(super) struct Datagram;
 impl Told for Datagram {
     const NAME: &'static str = "dnscrypt";
     const SEES: &'static str = SEES;
-    const BEGINS: Begins = Begins::With(Octets::of(b'r'));
+    const SHAPES: &'static [Shape] = &[Shape::at(&[(0, Octets::of(b'r')), (1, Octets::of(b'6'))])];
 
     fn told(octets: &[u8]) -> Step<(Speaker, Details)> {
         if dnscrypt::answer(octets) {
@@ -33,6 +33,11 @@ pub(super) struct Stream;
 impl Told for Stream {
     const NAME: &'static str = "dnscrypt";
     const SEES: &'static str = SEES;
+    const SHAPES: &'static [Shape] = &[Shape::at(&[
+        (2, Octets::of(b'r')),
+        (5, Octets::of(b'n')),
+        (7, Octets::of(b'W')),
+    ])];
 
     fn told(octets: &[u8]) -> Step<(Speaker, Details)> {
         dnscrypt::answer_over_tcp(octets).map(|()| (Speaker::Server, Vec::new()))

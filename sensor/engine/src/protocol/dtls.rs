@@ -6,7 +6,7 @@
 use terrier_wire::{Side, Violation, dtls};
 
 use super::tls::{Found, Layer, MAX_PART, MAX_WAIT};
-use super::{Begins, Emit, Octets, Opening, Patience, Probe, Progress, Protocol};
+use super::{Begins, Emit, Octets, Opening, Patience, Probe, Progress, Protocol, Shape};
 use crate::observation::{Carrier, Transport};
 
 pub(super) const PROTOCOL: Protocol = Protocol {
@@ -15,7 +15,8 @@ pub(super) const PROTOCOL: Protocol = Protocol {
     sees: "as of TLS, for DTLS 1.0 to 1.3",
     probe,
     start: || Box::new(Session::inside(None)),
-    begins: Begins::With(Octets::of(22)),
+    begins: Begins::AtTheStart,
+    shapes: &[Shape::at(&[(0, Octets::of(22))])],
     patience: Patience::Usual,
 };
 

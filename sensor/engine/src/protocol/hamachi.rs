@@ -4,7 +4,7 @@ use terrier_wire::hamachi::{self, Datagram};
 use terrier_wire::{Side, Step};
 
 use super::marks::{self, Details, Mark, Marked, Reading, Single, Speaker, Told};
-use super::{Begins, Octets, Protocol};
+use super::{Octets, Protocol, Shape};
 
 /// For the documentation.
 const SEES: &str = "Hamachi, by what it asks its server and by datagrams between peers";
@@ -33,7 +33,7 @@ pub(super) struct Datagrams {
 impl Marked for Datagrams {
     const NAME: &'static str = "hamachi";
     const SEES: &'static str = SEES;
-    const BEGINS: Begins = Begins::With(Octets::of(0));
+    const SHAPES: &'static [Shape] = &[Shape::at(&[(0, Octets::of(0))])];
 
     fn opens(octets: &[u8]) -> Step<()> {
         match hamachi::datagram(octets) {

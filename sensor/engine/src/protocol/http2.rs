@@ -19,6 +19,7 @@ pub(super) const PROTOCOL: Protocol = Protocol {
     probe,
     start: || Box::new(Session::default()),
     begins: Begins::AtTheStart,
+    shapes: &[],
     patience: Patience::Usual,
 };
 

@@ -4,7 +4,7 @@ use terrier_wire::ike::{self, Known};
 use terrier_wire::{Side, Step};
 
 use super::marks::{self, Details, Mark, Marked, Reading};
-use super::{Begins, Emit, Opening, Patience, Probe, Progress, Protocol};
+use super::{Begins, Emit, Octets, Opening, Patience, Probe, Progress, Protocol, Shape};
 use crate::observation::{Fact, Frames, Marks, Transport};
 
 pub(super) const PROTOCOL: Protocol = Protocol {
@@ -14,6 +14,7 @@ pub(super) const PROTOCOL: Protocol = Protocol {
     probe,
     start: || Box::<Session>::default(),
     begins: Begins::AtTheStart,
+    shapes: SHAPES,
     patience: Patience::Usual,
 };
 
@@ -24,6 +25,13 @@ const NAME: &str = "ipsec";
 pub(super) const SEES: &str = "IKE 1 and 2, over TCP too: version, exchange, the vendors that name themselves; ESP, in UDP or directly over IP";
 /// Where ESP may stand in IKE's place (RFC 3948), and where GlobalProtect has it without IKE.
 const ESP_PORTS: [u16; 2] = [4500, 4501];
+
+/// The version of IKE, or the marker before it, or the ports of ESP.
+const SHAPES: &[Shape] = &[
+    Shape::at(&[(17, Octets::among(&[0x10, 0x20]))]),
+    Shape::at(&[(0, Octets::of(0)), (1, Octets::of(0))]),
+    Shape::at(&[]).on(&ESP_PORTS),
+];
 
 fn is_esp_port(ports: [u16; 2]) -> bool {
     ports.iter().any(|port| ESP_PORTS.contains(port))

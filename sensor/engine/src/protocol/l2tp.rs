@@ -4,7 +4,7 @@ use terrier_wire::l2tp::{self, Control, MessageType};
 use terrier_wire::{Side, Step};
 
 use super::marks::{self, Mark, Marked, Reading};
-use super::{Begins, Octets, Protocol};
+use super::{Octets, Protocol, Shape};
 
 pub(super) const PROTOCOL: Protocol = marks::over_udp::<L2tp>();
 
@@ -16,7 +16,7 @@ impl Marked for L2tp {
     const NAME: &'static str = "l2tp";
     const SEES: &'static str =
         "L2TP version 2, and 3 over UDP: host and vendor that the two sides name";
-    const BEGINS: Begins = Begins::With(Octets::of(0xc8));
+    const SHAPES: &'static [Shape] = &[Shape::at(&[(0, Octets::of(0xc8))])];
 
     fn opens(octets: &[u8]) -> Step<()> {
         match l2tp::control(octets) {

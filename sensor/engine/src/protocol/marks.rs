@@ -30,7 +30,7 @@ use std::marker::PhantomData;
 
 use terrier_wire::Step;
 
-use super::{Begins, Emit, Opening, Patience, Probe, Progress, Protocol};
+use super::{Begins, Emit, Opening, Patience, Probe, Progress, Protocol, Shape};
 use crate::observation::{Fact, Frames, Marks, Side, Transport};
 
 /// What a protocol tells of itself beside its name, in the order in which it is written.
@@ -43,8 +43,8 @@ pub(crate) trait Marked: Default + Send + 'static {
     /// For the documentation: [`Protocol::sees`].
     const SEES: &'static str;
 
-    /// What a datagram of it begins with, where that can be said.
-    const BEGINS: Begins = Begins::AtTheStart;
+    /// What all that is taken looks like, where that can be said: [`Protocol::shapes`].
+    const SHAPES: &'static [Shape] = &[];
 
     /// Whether a side can have begun with these octets (TCP), or a datagram can be one of its first (UDP).
     fn opens(octets: &[u8]) -> Step<()>;
@@ -105,8 +105,8 @@ pub(crate) trait Told: Send + 'static {
     /// For the documentation: [`Protocol::sees`].
     const SEES: &'static str;
 
-    /// What a datagram of it begins with, where that can be said.
-    const BEGINS: Begins = Begins::AtTheStart;
+    /// What all that is taken looks like, where that can be said: [`Protocol::shapes`].
+    const SHAPES: &'static [Shape] = &[];
 
     /// Reads what a side began with, or a datagram: who says such a thing, and what it tells.
     fn told(octets: &[u8]) -> Step<(Speaker, Details)>;
@@ -141,7 +141,8 @@ pub(crate) const fn over<M: Marked>(transport: Transport) -> Protocol {
         sees: M::SEES,
         probe: probe::<M>,
         start: start::<M>,
-        begins: M::BEGINS,
+        begins: Begins::AtTheStart,
+        shapes: M::SHAPES,
         patience: Patience::Usual,
     }
 }
@@ -228,7 +229,7 @@ impl<T> Default for Single<T> {
 impl<T: Told> Marked for Single<T> {
     const NAME: &'static str = T::NAME;
     const SEES: &'static str = T::SEES;
-    const BEGINS: Begins = T::BEGINS;
+    const SHAPES: &'static [Shape] = T::SHAPES;
 
     fn opens(octets: &[u8]) -> Step<()> {
         T::told(octets).map(|_| ())

@@ -34,6 +34,7 @@ mod rfb;
 mod rsh;
 mod rustdesk;
 mod search;
+mod shape;
 mod socks;
 mod softether;
 mod ssdp;
@@ -61,6 +62,8 @@ use crate::observation::Transport;
 pub(crate) use emit::{Emit, Tally};
 pub(crate) use exchange::Exchange;
 pub(crate) use search::{DatagramSearch, Found, StreamSearch, say_unknown};
+pub(crate) use shape::Shape;
+use shape::{LENGTH, Octets};
 pub(crate) use talk::Talk;
 
 /// One protocol as the worker knows it.
@@ -77,6 +80,8 @@ pub(crate) struct Protocol {
     pub(crate) start: fn() -> Box<dyn Session>,
     /// Where in a flow it may begin.
     pub(crate) begins: Begins,
+    /// What all that its probe does not refuse looks like: one of these, or anything where there are none.
+    pub(crate) shapes: &'static [Shape],
     /// How long its flows may be silent.
     pub(crate) patience: Patience,
 }
@@ -86,48 +91,12 @@ pub(crate) struct Protocol {
 pub(crate) enum Begins {
     /// With the first octet of a side, or with a datagram.
     AtTheStart,
-    /// With a datagram whose first octet is one of these: of any other the probe is not asked.
-    With(Octets),
     /// Also at the start of a later segment, behind another protocol's preamble: STARTTLS, a proxy's answer, a tunnel's
     /// greeting. Only for protocols whose first octets leave no doubt.
     AtAnySegment,
     /// Also inside a later segment, at the place that the function finds: behind a preamble in the same segment, or in
     /// another protocol's packets.
     Within(fn(&[u8]) -> Option<usize>),
-}
-
-/// A set of octets.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Octets([u64; 4]);
-
-impl Octets {
-    /// One octet.
-    const fn of(octet: u8) -> Self {
-        Self::masked(u8::MAX, octet)
-    }
-
-    /// Those whose bits under a mask are these.
-    const fn masked(mask: u8, bits: u8) -> Self {
-        let mut set = [0; 4];
-        let mut octet = 0;
-        while octet <= u8::MAX as usize {
-            if octet as u8 & mask == bits {
-                set[octet / 64] |= 1 << (octet % 64);
-            }
-            octet += 1;
-        }
-        Self(set)
-    }
-
-    /// Those of both.
-    const fn or(self, other: Self) -> Self {
-        let ([a, b, c, d], [e, f, g, h]) = (self.0, other.0);
-        Self([a | e, b | f, c | g, d | h])
-    }
-
-    const fn has(&self, octet: u8) -> bool {
-        self.0[octet as usize / 64] >> (octet % 64) & 1 == 1
-    }
 }
 
 /// How long a flow may be silent before it ends.
@@ -389,23 +358,6 @@ impl Fitting {
 
     const fn or(self, other: Self) -> Self {
         Self(self.0 | other.0)
-    }
-
-    /// Those that a datagram with this first octet may be of.
-    const fn with_first(octet: u8) -> Self {
-        let mut bits = 0;
-        let mut at = 0;
-        while at < ALL.len() {
-            let may = match &ALL[at].begins {
-                Begins::With(firsts) => firsts.has(octet),
-                Begins::AtTheStart | Begins::AtAnySegment | Begins::Within(_) => true,
-            };
-            if may {
-                bits |= 1 << at;
-            }
-            at += 1;
-        }
-        Self(bits)
     }
 
     /// The protocols with their places, in the order in which they are asked.

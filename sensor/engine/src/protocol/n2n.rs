@@ -4,7 +4,7 @@ use terrier_wire::n2n::{self, PacketType};
 use terrier_wire::{Side, Step};
 
 use super::marks::{self, Mark, Marked, Reading};
-use super::{Begins, Octets, Protocol};
+use super::{Octets, Protocol, Shape};
 
 pub(super) const PROTOCOL: Protocol = marks::over_udp::<N2n>();
 
@@ -15,7 +15,7 @@ pub(super) struct N2n(Option<(Side, n2n::Header)>);
 impl Marked for N2n {
     const NAME: &'static str = "n2n";
     const SEES: &'static str = "n2n: community and version";
-    const BEGINS: Begins = Begins::With(Octets::masked(0xfc, 0));
+    const SHAPES: &'static [Shape] = &[Shape::at(&[(0, Octets::among(&[1, 2, 3]))])];
 
     fn opens(octets: &[u8]) -> Step<()> {
         match n2n::header(octets) {

@@ -5,7 +5,7 @@ use terrier_wire::nebula::{self, Handshake};
 use terrier_wire::{Side, Step};
 
 use super::marks::{self, Mark, Marked, Reading};
-use super::{Begins, Octets, Protocol};
+use super::{Octets, Protocol, Shape};
 
 pub(super) const PROTOCOL: Protocol = marks::over_udp::<Nebula>();
 
@@ -16,7 +16,7 @@ pub(super) struct Nebula(Option<Side>);
 impl Marked for Nebula {
     const NAME: &'static str = "nebula";
     const SEES: &'static str = "Nebula, by its handshake: whether it was answered";
-    const BEGINS: Begins = Begins::With(Octets::of(0x10));
+    const SHAPES: &'static [Shape] = &[Shape::at(&[(0, Octets::of(0x10))])];
 
     fn opens(octets: &[u8]) -> Step<()> {
         match nebula::handshake(octets) {

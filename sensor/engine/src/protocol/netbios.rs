@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use terrier_wire::Step;
 use terrier_wire::netbios::{self, Datagram, NameMessage, Operation};
 
-use super::{Begins, Emit, Opening, Patience, Probe, Progress, Protocol};
+use super::{Begins, Emit, Opening, Patience, Probe, Progress, Protocol, Shape};
 use crate::observation::{Fact, Frames, Netbios, Side, Suffix, Transport};
 
 /// On the ports of the two services alone.
@@ -16,6 +16,7 @@ pub(super) const PROTOCOL: Protocol = Protocol {
     probe,
     start: || Box::new(Session { said: Vec::new() }),
     begins: Begins::AtTheStart,
+    shapes: &[Shape::at(&[]).on(&[NAME_SERVICE, DATAGRAM_SERVICE])],
     patience: Patience::Usual,
 };
 

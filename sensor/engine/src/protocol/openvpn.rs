@@ -9,7 +9,8 @@ use terrier_wire::{Side, Step};
 
 use super::marks::{self, Mark, Marked, Reading};
 use super::{
-    Begins, Emit, Octets, Opening, Patience, Probe, Progress, Protocol, Session as _, tls,
+    Begins, Emit, LENGTH, Octets, Opening, Patience, Probe, Progress, Protocol, Session as _,
+    Shape, tls,
 };
 use crate::observation::{Fact, Frames, Marks, Transport};
 
@@ -22,7 +23,8 @@ pub(super) const OVER_UDP: Protocol = Protocol {
     sees: SEES,
     probe: probe_datagram,
     start: || Box::new(Session::over(Transport::Udp)),
-    begins: Begins::With(FIRSTS),
+    begins: Begins::AtTheStart,
+    shapes: DATAGRAMS,
     patience: Patience::Usual,
 };
 
@@ -33,6 +35,7 @@ pub(super) const OVER_TCP: Protocol = Protocol {
     probe: probe_stream,
     start: || Box::new(Session::over(Transport::Tcp)),
     begins: Begins::AtTheStart,
+    shapes: &[Shape::at(&[(2, RESETS)])],
     patience: Patience::Usual,
 };
 
@@ -41,11 +44,14 @@ pub(super) const SCRAMBLED_TCP: Protocol = marks::over_tcp::<ScrambledStream>();
 
 const NAME: &str = "openvpn";
 
-/// The resets of opcodes 7, 8 and 10 with key 0, and data of opcode 9.
-const FIRSTS: Octets = Octets::of(7 << 3)
-    .or(Octets::of(8 << 3))
-    .or(Octets::of(10 << 3))
-    .or(Octets::masked(0xf8, 9 << 3));
+/// The opcodes of resets, with key 0.
+const RESETS: Octets = Octets::among(&[7 << 3, 8 << 3, 10 << 3]);
+
+/// A reset, or data with the number of one of few peers.
+const DATAGRAMS: &[Shape] = &[
+    Shape::at(&[(0, RESETS)]),
+    Shape::at(&[(0, Octets::masked(0xf8, 9 << 3)), (1, Octets::of(0))]),
+];
 
 fn probe_datagram(opening: &Opening<'_>) -> Probe {
     let packet = opening.octets;
@@ -190,6 +196,7 @@ pub(super) struct ScrambledDatagrams(Scrambled);
 impl Marked for ScrambledDatagrams {
     const NAME: &'static str = NAME;
     const SEES: &'static str = SEES;
+    const SHAPES: &'static [Shape] = &[Shape::at(&[(LENGTH, Octets::among(&Scrambled::LENGTHS))])];
 
     fn opens(octets: &[u8]) -> Step<()> {
         if Scrambled::opens(octets) {
@@ -215,6 +222,10 @@ pub(super) struct ScrambledStream(Scrambled);
 impl Marked for ScrambledStream {
     const NAME: &'static str = NAME;
     const SEES: &'static str = SEES;
+    const SHAPES: &'static [Shape] = &[Shape::at(&[
+        (0, Octets::of(0)),
+        (1, Octets::between(0, MAX_SCRAMBLED as u8)),
+    ])];
 
     fn opens(octets: &[u8]) -> Step<()> {
         match openvpn::framed(octets) {

@@ -8,7 +8,7 @@ use terrier_wire::quic::{self, Chlo, Event, Hello, Version};
 use terrier_wire::tls::{self, Ja4Transport, MAX_SERVER_NAME};
 
 use super::tls::client_fact;
-use super::{Begins, Emit, Octets, Opening, Patience, Probe, Progress, Protocol};
+use super::{Begins, Emit, LENGTH, Octets, Opening, Patience, Probe, Progress, Protocol, Shape};
 use crate::observation::{Alpn, Ech, Fact, Frames, QuicClient, Side, TlsClient, Transport};
 
 pub(super) const PROTOCOL: Protocol = Protocol {
@@ -17,12 +17,21 @@ pub(super) const PROTOCOL: Protocol = Protocol {
     sees: "SNI, ALPN, version, JA3, JA4, ECH of each hello: versions 1 and 2, drafts from 22 on, mvfst, Google's own",
     probe,
     start: || Box::<Session>::default(),
-    begins: Begins::With(FIRSTS),
+    begins: Begins::AtTheStart,
+    shapes: SHAPES,
     patience: Patience::Usual,
 };
 
-/// A long header, or the flags of Google's older versions.
-const FIRSTS: Octets = Octets::masked(0x80, 0x80).or(Octets::masked(0xcb, 0x09));
+/// A long header of a version that may be known, or of any in a datagram of the length that a client's first one must have;
+/// the flags of Google's older versions.
+const SHAPES: &[Shape] = &[
+    Shape::at(&[
+        (0, Octets::masked(0x80, 0x80)),
+        (1, Octets::among(b"\0QT\x6b\x70\xfa\xff")),
+    ]),
+    Shape::at(&[(0, Octets::masked(0xc0, 0xc0)), (LENGTH, Octets::of(255))]),
+    Shape::at(&[(0, Octets::masked(0xcb, 0x09))]),
+];
 
 fn probe(opening: &Opening<'_>) -> Probe {
     if quic::begins(opening.octets) {

@@ -13,11 +13,13 @@
 
 use terrier_wire::rdp::{
     self, BuildName, Confirm, ConnectionConfirm, ConnectionRequest, DEFAULT_PORT, KeyboardName,
-    Login, LoginWatch, Message,
+    Login, LoginWatch, MAX_PRECONNECTION, Message,
 };
 use terrier_wire::{Step, Violation};
 
-use super::{Begins, Emit, Opening, Patience, Probe, Progress, Protocol, Session as _, tls};
+use super::{
+    Begins, Emit, Octets, Opening, Patience, Probe, Progress, Protocol, Session as _, Shape, tls,
+};
 use crate::observation::{
     AuthResult, Carrier, Fact, Frames, Rdp, RdpClient, RdpFailure, Side, Transport,
 };
@@ -29,8 +31,15 @@ pub(super) const PROTOCOL: Protocol = Protocol {
     probe,
     start: || Box::new(Session::default()),
     begins: Begins::AtAnySegment,
+    shapes: SHAPES,
     patience: Patience::Usual,
 };
+
+/// The code of a TPDU behind TPKT, or the flags of a preconnection PDU, whose size has two octets.
+const SHAPES: &[Shape] = &[Shape::at(&[
+    (1, Octets::between(0, (MAX_PRECONNECTION >> 8) as u8)),
+    (5, Octets::among(&[0, 0xd0, 0xe0, 0xf0])),
+])];
 
 fn probe(opening: &Opening<'_>) -> Probe {
     let ports = opening.ports;

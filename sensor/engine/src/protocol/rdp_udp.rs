@@ -4,7 +4,10 @@ use terrier_wire::rdpudp::{self, Ordered, Syn, Version};
 use terrier_wire::tls::opening;
 use terrier_wire::{Side, Step};
 
-use super::{Begins, Emit, Opening, Patience, Probe, Progress, Protocol, Session as _, dtls, tls};
+use super::{
+    Begins, Emit, Octets, Opening, Patience, Probe, Progress, Protocol, Session as _, Shape, dtls,
+    tls,
+};
 use crate::observation::{Carrier, Fact, Frames, RdpUdp, Transport};
 
 pub(super) const PROTOCOL: Protocol = Protocol {
@@ -14,8 +17,12 @@ pub(super) const PROTOCOL: Protocol = Protocol {
     probe,
     start: || Box::<Session>::default(),
     begins: Begins::AtTheStart,
+    shapes: SHAPES,
     patience: Patience::Usual,
 };
+
+/// The lower octet of the flags: SYN, and ACK in the answer.
+const SHAPES: &[Shape] = &[Shape::at(&[(7, Octets::among(&[1, 5]))])];
 
 fn probe(opening: &Opening<'_>) -> Probe {
     match rdpudp::syn(opening.octets) {

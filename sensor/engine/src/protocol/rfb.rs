@@ -27,6 +27,7 @@ pub(super) const PROTOCOL: Protocol = Protocol {
     probe,
     start: || Box::new(Session::new()),
     begins: Begins::AtAnySegment,
+    shapes: &[],
     patience: Patience::Usual,
 };
 

@@ -3,10 +3,12 @@
 use terrier_wire::rsh::{self, Request};
 use terrier_wire::{Side, Step};
 
-use super::Protocol;
 use super::marks::{self, Mark, Marked, Reading};
+use super::{Octets, Protocol, Shape};
 
 pub(super) const PROTOCOL: Protocol = marks::over_tcp::<Rsh>();
+
+const TEXT: Octets = Octets::of(0).or(Octets::between(0x21, 0x7e));
 
 #[derive(Default)]
 pub(super) struct Rsh(rsh::Session);
@@ -14,6 +16,8 @@ pub(super) struct Rsh(rsh::Session);
 impl Marked for Rsh {
     const NAME: &'static str = "rsh";
     const SEES: &'static str = "rsh, rexec and rlogin: whether the server agreed";
+    /// Digits or a name, or the zero behind them.
+    const SHAPES: &'static [Shape] = &[Shape::at(&[(1, TEXT), (2, TEXT)])];
 
     fn opens(octets: &[u8]) -> Step<()> {
         rsh::request(octets).map(|_| ())

@@ -5,7 +5,7 @@ use terrier_wire::rustdesk::{self, Message, Sender};
 use terrier_wire::{Side, Step};
 
 use super::marks::{self, Details, Mark, Marked, Reading, Single, Speaker, Told};
-use super::{Begins, Octets, Protocol};
+use super::{Octets, Protocol, Shape};
 
 /// For the documentation.
 const SEES: &str = "RustDesk: what is asked of or told by its rendezvous and relay servers";
@@ -13,11 +13,18 @@ const SEES: &str = "RustDesk: what is asked of or told by its rendezvous and rel
 pub(super) const OVER_TCP: Protocol = marks::over_tcp::<Single<Stream>>();
 pub(super) const OVER_UDP: Protocol = marks::over_udp::<Datagrams>();
 
+/// What the tag of a message's kind begins with: the kinds 6, 8, 10, 13, 15; of later ones it has two octets.
+const TAGS: Octets = Octets::among(&[0x32, 0x42, 0x52, 0x6a, 0x7a]).or(Octets::masked(0x87, 0x82));
+
 pub(super) struct Stream;
 
 impl Told for Stream {
     const NAME: &'static str = "rustdesk";
     const SEES: &'static str = SEES;
+    const SHAPES: &'static [Shape] = &[
+        Shape::at(&[(0, Octets::masked(3, 0)), (1, TAGS)]),
+        Shape::at(&[(0, Octets::masked(3, 1)), (2, TAGS)]),
+    ];
 
     fn told(octets: &[u8]) -> Step<(Speaker, Details)> {
         rustdesk::opening(octets).map(tell)
@@ -31,7 +38,7 @@ pub(super) struct Datagrams(Option<(Side, Message)>);
 impl Marked for Datagrams {
     const NAME: &'static str = "rustdesk";
     const SEES: &'static str = SEES;
-    const BEGINS: Begins = Begins::With(Octets::masked(7, 2));
+    const SHAPES: &'static [Shape] = &[Shape::at(&[(0, TAGS)])];
 
     fn opens(octets: &[u8]) -> Step<()> {
         match rustdesk::datagram(octets) {

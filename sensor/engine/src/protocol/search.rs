@@ -10,6 +10,7 @@ use terrier_wire::Side;
 
 use super::{
     ALL, BEHIND_A_PREAMBLE, Begins, Emit, Fitting, OVER_TCP, Opening, Probe, Protocol, WITHIN,
+    shape,
 };
 use crate::observation::{Fact, FirstOctets, Frames, Transport};
 
@@ -151,7 +152,7 @@ pub(super) fn behind_a_preamble(
         }
         match protocol.begins {
             Begins::Within(find) => find(opening.octets).map(|place| (number, protocol, place)),
-            Begins::AtAnySegment | Begins::AtTheStart | Begins::With(_) => None,
+            Begins::AtAnySegment | Begins::AtTheStart => None,
         }
     })
 }
@@ -167,7 +168,8 @@ fn inside(octets: &[u8]) -> Option<(usize, &'static Protocol, usize)> {
 }
 
 /// Those over TCP that may begin with the first of these octets. A probe never refuses the start of what it takes, as its
-/// answer must not depend on how TCP cuts a stream; so each is asked once for each octet, when that is first met.
+/// answer must not depend on how TCP cuts a stream; so each is asked once for each octet, when that is first met. Once
+/// there are more octets the shapes of the rows say more.
 pub(super) fn may_begin(opening: &Opening<'_>) -> Fitting {
     /// On ports that no probe asks for, and on any: 0 until they were asked.
     static BY_FIRST: [[AtomicU64; 256]; 2] = [const { [const { AtomicU64::new(0) }; 256] }; 2];
@@ -177,12 +179,9 @@ pub(super) fn may_begin(opening: &Opening<'_>) -> Fitting {
     let Some(&first) = opening.octets.first() else {
         return OVER_TCP;
     };
-    let asked_for = opening
-        .ports
-        .iter()
-        .any(|port| PORTS_OF_PROBES[1..].contains(port));
+    let asked_for = shape::are_asked_for(opening.ports);
     let known = &BY_FIRST[usize::from(asked_for)][usize::from(first)];
-    match known.load(Ordering::Relaxed) {
+    let beginning = match known.load(Ordering::Relaxed) {
         0 => {
             let ports = if asked_for { PORTS_OF_PROBES.len() } else { 1 };
             let fitting = beginning_with(first, &PORTS_OF_PROBES[..ports]);
@@ -190,7 +189,16 @@ pub(super) fn may_begin(opening: &Opening<'_>) -> Fitting {
             fitting
         }
         bits => Fitting(bits & !ASKED),
-    }
+    };
+    let fitting = beginning.and(shape::of_stream(opening));
+    debug_assert!(
+        OVER_TCP
+            .each()
+            .all(|(at, protocol)| fitting.has(at) || (protocol.probe)(opening) == Probe::No),
+        "a probe would not refuse {:?}",
+        opening.octets
+    );
+    fitting
 }
 
 /// Those over TCP whose probe does not refuse this octet on one of these ports.
@@ -275,23 +283,18 @@ impl DatagramSearch {
 }
 
 /// The protocol among these that a datagram is of, with its number.
+#[inline]
 pub(super) fn known(fitting: Fitting, opening: &Opening<'_>) -> Option<(usize, &'static Protocol)> {
-    static BY_FIRST: [Fitting; 256] = {
-        let mut table = [Fitting::NONE; 256];
-        let mut first = 0;
-        while first < table.len() {
-            table[first] = Fitting::with_first(first as u8);
-            first += 1;
-        }
-        table
-    };
-    let asked = match opening.octets.first() {
-        Some(&first) => fitting.and(BY_FIRST[usize::from(first)]),
-        None => fitting,
-    };
-    asked
-        .each()
-        .find(|(_, protocol)| (protocol.probe)(opening) == Probe::Yes)
+    let takes =
+        |(_, protocol): &(usize, &'static Protocol)| (protocol.probe)(opening) == Probe::Yes;
+    let found = shape::of_datagram(fitting, opening).find(takes);
+    debug_assert_eq!(
+        found.map(|(at, _)| at),
+        fitting.each().find(takes).map(|(at, _)| at),
+        "of all that are asked: {:?}",
+        opening.octets
+    );
+    found
 }
 
 /// Hands out the first octets of a side, where somebody may know them.

@@ -4,7 +4,7 @@ use terrier_wire::softether::{self, Message};
 use terrier_wire::{Side, Step};
 
 use super::marks::{self, Mark, Marked, Reading};
-use super::{Begins, Octets, Protocol};
+use super::{Octets, Protocol, Shape};
 
 pub(super) const PROTOCOL: Protocol = marks::over_udp::<SoftEther>();
 
@@ -15,7 +15,7 @@ pub(super) struct SoftEther(Option<Side>);
 impl Marked for SoftEther {
     const NAME: &'static str = "softether";
     const SEES: &'static str = "SoftEther: what is asked of the project's servers over UDP";
-    const BEGINS: Begins = Begins::With(FIRSTS);
+    const SHAPES: &'static [Shape] = &[Shape::at(&[(0, FIRSTS)])];
 
     fn opens(octets: &[u8]) -> Step<()> {
         if octets == ASKED || softether::message(octets).is_some() {

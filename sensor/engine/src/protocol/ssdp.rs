@@ -5,7 +5,7 @@
 
 use terrier_wire::http::{Datagram, datagram};
 
-use super::{Begins, Emit, Octets, Opening, Patience, Probe, Progress, Protocol};
+use super::{Begins, Emit, Octets, Opening, Patience, Probe, Progress, Protocol, Shape};
 use crate::observation::{Fact, Frames, Http, Side, Transport};
 
 pub(super) const PROTOCOL: Protocol = Protocol {
@@ -14,7 +14,8 @@ pub(super) const PROTOCOL: Protocol = Protocol {
     sees: "the first search or announcement",
     probe,
     start: || Box::new(Session),
-    begins: Begins::With(Octets::of(b'M').or(Octets::of(b'N')).or(Octets::of(b'H'))),
+    begins: Begins::AtTheStart,
+    shapes: &[Shape::at(&[(0, Octets::among(b"MNH"))])],
     patience: Patience::Usual,
 };
 

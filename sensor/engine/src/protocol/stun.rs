@@ -7,7 +7,7 @@ use terrier_wire::stun::{Attribute, Class, Framing, Item, Message, Method};
 use terrier_wire::{Side, Step, stun, tls};
 
 use super::{
-    Begins, Emit, Octets, Opening, Patience, Probe, Progress, Protocol, Session as _, dtls,
+    Begins, Emit, Octets, Opening, Patience, Probe, Progress, Protocol, Session as _, Shape, dtls,
 };
 use crate::observation::{Fact, Frames, Marks, Transport};
 
@@ -20,7 +20,8 @@ pub(super) const OVER_UDP: Protocol = Protocol {
     sees: SEES,
     probe: probe_datagram,
     start: || Box::new(Session::new(None)),
-    begins: Begins::With(Octets::masked(0xc0, 0)),
+    begins: Begins::AtTheStart,
+    shapes: DATAGRAMS,
     patience: Patience::Usual,
 };
 
@@ -31,8 +32,23 @@ pub(super) const OVER_TCP: Protocol = Protocol {
     probe: |opening| probe_stream(opening, Framing::Plain),
     start: || Box::new(Session::new(Some(Framing::Plain))),
     begins: Begins::AtTheStart,
+    shapes: &[Shape::at(&[
+        (0, Octets::masked(0xc0, 0)),
+        (5, Octets::of(0x12)),
+        (7, Octets::of(0x42)),
+    ])],
     patience: Patience::Usual,
 };
+
+/// The magic cookie; of RFC 3489, where there is none, a Binding request, its answer and its error.
+const DATAGRAMS: &[Shape] = &[
+    Shape::at(&[
+        (0, Octets::masked(0xc0, 0)),
+        (5, Octets::of(0x12)),
+        (7, Octets::of(0x42)),
+    ]),
+    Shape::at(&[(0, Octets::among(&[0, 1])), (1, Octets::among(&[1, 0x11]))]),
+];
 
 /// As ICE sends it over TCP (RFC 4571).
 pub(super) const SIZED: Protocol = Protocol {
@@ -42,6 +58,10 @@ pub(super) const SIZED: Protocol = Protocol {
     probe: |opening| probe_stream(opening, Framing::Sized),
     start: || Box::new(Session::new(Some(Framing::Sized))),
     begins: Begins::AtTheStart,
+    shapes: &[Shape::at(&[
+        (2, Octets::masked(0xc0, 0)),
+        (7, Octets::of(0x12)),
+    ])],
     patience: Patience::Usual,
 };
 

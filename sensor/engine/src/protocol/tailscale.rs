@@ -3,7 +3,7 @@
 use terrier_wire::{Step, tailscale};
 
 use super::marks::{self, Details, Single, Speaker, Told};
-use super::{Begins, Octets, Protocol};
+use super::{Begins, Octets, Protocol, Shape};
 
 /// For the documentation.
 const SEES: &str = "Tailscale: disco, and DERP in clear";
@@ -21,7 +21,7 @@ pub(super) struct Disco;
 impl Told for Disco {
     const NAME: &'static str = "tailscale";
     const SEES: &'static str = SEES;
-    const BEGINS: Begins = Begins::With(Octets::of(b'T'));
+    const SHAPES: &'static [Shape] = &[Shape::at(&[(0, Octets::of(b'T')), (1, Octets::of(b'S'))])];
 
     fn told(octets: &[u8]) -> Step<(Speaker, Details)> {
         if tailscale::disco(octets) {

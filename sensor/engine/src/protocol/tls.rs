@@ -9,7 +9,7 @@ mod found;
 
 use terrier_wire::{Step, Violation, tls};
 
-use super::{Begins, Emit, Opening, Patience, Probe, Progress, Protocol};
+use super::{Begins, Emit, Octets, Opening, Patience, Probe, Progress, Protocol, Shape};
 use crate::observation::{Carrier, Side, Transport};
 pub(super) use found::{Found, Layer, client_fact};
 
@@ -20,6 +20,10 @@ pub(super) const PROTOCOL: Protocol = Protocol {
     probe,
     start: || Box::new(Session::inside(None)),
     begins: Begins::Within(tls::embedded),
+    shapes: &[
+        Shape::at(&[(0, Octets::between(20, 24)), (1, Octets::of(3))]),
+        Shape::at(&[(0, Octets::masked(0xfc, 0x80)), (2, Octets::of(1))]),
+    ],
     patience: Patience::Usual,
 };
 

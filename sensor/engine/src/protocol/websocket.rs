@@ -6,7 +6,10 @@
 use terrier_wire::Step;
 use terrier_wire::websocket::{self, Agreement, Coding, Event, Opcode};
 
-use super::{Begins, Emit, Opening, Outcome, Patience, Probe, Progress, Protocol, Session, Talk};
+use super::{
+    Begins, Emit, Octets, Opening, Outcome, Patience, Probe, Progress, Protocol, Session, Shape,
+    Talk,
+};
 use crate::observation::{Side, Transport};
 
 pub(super) const PROTOCOL: Protocol = Protocol {
@@ -16,8 +19,15 @@ pub(super) const PROTOCOL: Protocol = Protocol {
     probe,
     start: || Box::new(Late { inside: None }),
     begins: Begins::AtTheStart,
+    shapes: SHAPES,
     patience: Patience::Usual,
 };
+
+/// A frame without a mask; a short one begins with a greeting, those with a longer length are left to the probe.
+const SHAPES: &[Shape] = &[
+    Shape::at(&[(1, Octets::between(6, 125)), (2, Octets::among(b"RSU"))]),
+    Shape::at(&[(1, Octets::among(&[126, 127]))]),
+];
 
 /// The first frame of a server whose upgrade lies before the capture: a whole greeting in it leaves no doubt.
 fn probe(opening: &Opening<'_>) -> Probe {

@@ -6,7 +6,7 @@ use terrier_wire::wireguard::{self, Dialect};
 use terrier_wire::{Side, Step};
 
 use super::marks::{self, Mark, Marked, Reading};
-use super::{Begins, Octets, Protocol};
+use super::{Octets, Protocol, Shape};
 
 pub(super) const PROTOCOL: Protocol = marks::over_udp::<WireGuard>();
 
@@ -16,7 +16,10 @@ pub(super) struct WireGuard(wireguard::Session);
 impl Marked for WireGuard {
     const NAME: &'static str = "wireguard";
     const SEES: &'static str = "WireGuard, Cloudflare WARP and TunnelBear, by handshake or data";
-    const BEGINS: Begins = Begins::With(Octets::masked(0xf8, 0).or(Octets::masked(0xf8, 0xc0)));
+    const SHAPES: &'static [Shape] = &[Shape::at(&[(
+        0,
+        Octets::among(&[1, 2, 3, 4, 0xc1, 0xc2, 0xc4]),
+    )])];
 
     fn opens(octets: &[u8]) -> Step<()> {
         match wireguard::message(octets) {

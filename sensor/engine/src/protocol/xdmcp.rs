@@ -5,7 +5,7 @@ use terrier_wire::xdmcp::{self, Operation};
 use terrier_wire::{Side, Step};
 
 use super::marks::{self, Mark, Marked, Reading};
-use super::{Begins, Octets, Protocol};
+use super::{Octets, Protocol, Shape};
 
 pub(super) const PROTOCOL: Protocol = marks::over_udp::<Xdmcp>();
 
@@ -17,7 +17,7 @@ pub(super) struct Xdmcp {
 impl Marked for Xdmcp {
     const NAME: &'static str = "xdmcp";
     const SEES: &'static str = "XDMCP: operation, host and status";
-    const BEGINS: Begins = Begins::With(Octets::of(0));
+    const SHAPES: &'static [Shape] = &[Shape::at(&[(0, Octets::of(0)), (1, Octets::of(1))])];
 
     fn opens(octets: &[u8]) -> Step<()> {
         if xdmcp::message(octets).is_some() {

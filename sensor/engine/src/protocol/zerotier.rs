@@ -2,8 +2,8 @@
 
 use terrier_wire::{Step, zerotier};
 
-use super::Protocol;
 use super::marks::{self, Details, Single, Speaker, Told};
+use super::{Octets, Protocol, Shape};
 
 pub(super) const PROTOCOL: Protocol = marks::over_udp::<Single<ZeroTier>>();
 
@@ -12,6 +12,8 @@ pub(super) struct ZeroTier;
 impl Told for ZeroTier {
     const NAME: &'static str = "zerotier";
     const SEES: &'static str = "ZeroTier: version and address of who greets";
+    /// The verb.
+    const SHAPES: &'static [Shape] = &[Shape::at(&[(27, Octets::of(1))])];
 
     fn told(octets: &[u8]) -> Step<(Speaker, Details)> {
         let Some(hello) = zerotier::hello(octets) else {

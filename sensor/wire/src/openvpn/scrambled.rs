@@ -21,12 +21,14 @@ pub struct Scrambled {
 impl Scrambled {
     /// Packets that must fit, both resets and an acknowledgement among them.
     pub const PACKETS: u8 = 7;
+    /// Of a client's hard reset with a check value of 16 to 64 octets; 54 is also that of `tls-crypt`.
+    pub const LENGTHS: [u8; 6] = [38, 42, 50, 54, 70, 86];
 
     /// Whether a flow may open with this packet, by its length: a hard reset without a check value has 14 octets, too few
     /// to be told from much else.
     #[must_use]
     pub fn opens(packet: &[u8]) -> bool {
-        LENGTHS.contains(&packet.len())
+        u8::try_from(packet.len()).is_ok_and(|length| Self::LENGTHS.contains(&length))
             && packet
                 .first()
                 .is_some_and(|&first| first != Opcode::CLIENT_RESET_2.0 << 3)
@@ -78,9 +80,6 @@ impl Scrambled {
         Ok(sure.then_some(client))
     }
 }
-
-/// Of a client's hard reset with a check value of 16 to 64 octets; 54 is also that of `tls-crypt`.
-const LENGTHS: [usize; 6] = [38, 42, 50, 54, 70, 86];
 
 #[cfg(test)]
 mod tests {

@@ -27,12 +27,21 @@ pub fn request(input: &[u8]) -> Step<Request> {
         return Step::NotThisProtocol(NO_REQUEST);
     }
     let mut rest = input;
-    let port = text(&mut rest, MAX_PORT, |octet| octet.is_ascii_digit());
-    let names = [0; 2].map(|_| text(&mut rest, MAX_NAME, is_name));
-    let last = text(&mut rest, MAX_COMMAND, |octet| {
+    // Most of what begins so ends at the first text.
+    let Some(port) = text(&mut rest, MAX_PORT, |octet| octet.is_ascii_digit()) else {
+        return Step::NotThisProtocol(NO_REQUEST);
+    };
+    let Some(local) = text(&mut rest, MAX_NAME, is_name) else {
+        return Step::NotThisProtocol(NO_REQUEST);
+    };
+    let Some(remote) = text(&mut rest, MAX_NAME, is_name) else {
+        return Step::NotThisProtocol(NO_REQUEST);
+    };
+    let Some(last) = text(&mut rest, MAX_COMMAND, |octet| {
         (0x20..0x7f).contains(&octet) || matches!(octet, b'\t' | b'\n' | b'\r') || octet >= 0x80
-    });
-    let [local, remote] = names;
+    }) else {
+        return Step::NotThisProtocol(NO_REQUEST);
+    };
     match (port, local, remote, last) {
         (Text::Whole(port), Text::Whole(local), Text::Whole(remote), Text::Whole(last))
             if !local.is_empty() && !remote.is_empty() && !last.is_empty() =>
@@ -51,9 +60,6 @@ pub fn request(input: &[u8]) -> Step<Request> {
                 return Step::NotThisProtocol("more than a request");
             }
             Step::Done(request, input.len())
-        }
-        (Text::Bad, ..) | (_, Text::Bad, ..) | (_, _, Text::Bad, _) | (_, _, _, Text::Bad) => {
-            Step::NotThisProtocol(NO_REQUEST)
         }
         (_, Text::Whole([]), ..) | (_, _, Text::Whole([]), _) | (_, _, _, Text::Whole([])) => {
             Step::NotThisProtocol(NO_REQUEST)
@@ -80,11 +86,10 @@ fn kind(last: &[u8]) -> Request {
 enum Text<'a> {
     Whole(&'a [u8]),
     Open,
-    Bad,
 }
 
-/// A text up to its zero.
-fn text<'a>(rest: &mut &'a [u8], most: usize, fits: impl Fn(u8) -> bool) -> Text<'a> {
+/// A text up to its zero; `None` where it is none.
+fn text<'a>(rest: &mut &'a [u8], most: usize, fits: impl Fn(u8) -> bool) -> Option<Text<'a>> {
     let length = rest
         .iter()
         .take(most + 1)
@@ -92,9 +97,9 @@ fn text<'a>(rest: &mut &'a [u8], most: usize, fits: impl Fn(u8) -> bool) -> Text
         .count();
     let found = rest.get(..length).unwrap_or_default();
     if length > most || !found.iter().all(|&octet| fits(octet)) {
-        return Text::Bad;
+        return None;
     }
-    match rest.get(length + 1..) {
+    Some(match rest.get(length + 1..) {
         Some(after) => {
             *rest = after;
             Text::Whole(found)
@@ -103,7 +108,7 @@ fn text<'a>(rest: &mut &'a [u8], most: usize, fits: impl Fn(u8) -> bool) -> Text
             *rest = &[];
             Text::Open
         }
-    }
+    })
 }
 
 fn is_port(digits: &[u8]) -> bool {

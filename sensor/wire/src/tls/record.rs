@@ -1,9 +1,5 @@
 //! The record layer (RFC 8446, section 5.1; RFC 5246, section 6.2).
 
-use std::sync::LazyLock;
-
-use memchr::memmem::Finder;
-
 use super::{HandshakeType, MAX_MESSAGE, Version};
 use crate::{Reader, Step, Violation};
 
@@ -115,19 +111,44 @@ pub fn opening(input: &[u8]) -> Step<HandshakeType> {
 /// [`MAX_BEFORE`] octets are looked at.
 #[must_use]
 pub fn embedded(segment: &[u8]) -> Option<usize> {
-    /// Type and major version: they seldom stand together by chance, and one search finds both.
-    static START: LazyLock<Finder<'static>> =
-        LazyLock::new(|| Finder::new(&[ContentType::HANDSHAKE.0, 3]));
-    let start = &*START;
-    let searched = segment.get(..=MAX_BEFORE).unwrap_or(segment);
-    let mut place = 1;
-    loop {
-        place += start.find(searched.get(place..)?)?;
-        if is_hello(segment.get(place..)?).is_some() {
-            return Some(place);
-        }
-        place += 1;
+    // Behind the last place that counts there is room for the start of a hello.
+    let last = segment.len().checked_sub(HELLO_START)?.min(MAX_BEFORE - 1);
+    let searched = segment.get(1..last + 2)?;
+    if !has_start(searched) {
+        return None;
     }
+    let mut places = (1..).zip(searched.windows(2));
+    places.find_map(|(place, start)| match start {
+        [kind, 3] if *kind == ContentType::HANDSHAKE.0 => {
+            is_hello(segment.get(place..)?).map(|()| place)
+        }
+        _ => None,
+    })
+}
+
+/// Whether type and major version stand together anywhere: they seldom do by chance. Without a way out in between, many
+/// places are looked at together; a search for the type alone would stop in nearly every segment of random octets.
+fn has_start(octets: &[u8]) -> bool {
+    /// So many places at once.
+    const STEP: usize = 32;
+    let mut found = [0; STEP];
+    let mut look = |block: &[u8; STEP + 1]| {
+        for ((found, kind), major) in found.iter_mut().zip(block).zip(block.iter().skip(1)) {
+            *found |= u8::from(*kind == ContentType::HANDSHAKE.0) & u8::from(*major == 3);
+        }
+    };
+    let Some(last) = octets.last_chunk() else {
+        return octets
+            .windows(2)
+            .any(|start| start == [ContentType::HANDSHAKE.0, 3]);
+    };
+    let mut rest = octets;
+    while let Some(block) = rest.first_chunk() {
+        look(block);
+        rest = rest.get(STEP..).unwrap_or_default();
+    }
+    look(last);
+    found != [0; STEP]
 }
 
 /// A ClientHello whose start is whole up to its cipher suites, the only message of its first record or cut over several.
@@ -264,6 +285,9 @@ impl Records {
 /// Octets before a hello that are looked at: preambles are lines or short packets.
 pub const MAX_BEFORE: usize = 256;
 
+/// Record and message headers, version, random, and the lengths of an empty session id and of the cipher suites.
+const HELLO_START: usize = RECORD_HEADER + 4 + 2 + 32 + 1 + 2;
+
 /// A hello without session id and cipher suites: version, random, the lengths of both, one compression method.
 const HELLO_LEAST: usize = 2 + 32 + 1 + 2 + 2;
 
@@ -383,6 +407,21 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn finds_the_first_hello_of_all_places(
+            before in prop::collection::vec(prop::sample::select(vec![22, 3, 0, 1, 7]), 0..300),
+            kept in 0_usize..400,
+            random in prop::collection::vec(any::<u8>(), 0..300),
+        ) {
+            let hello = samples::flight(HandshakeType::CLIENT_HELLO, &samples::chrome("a.example"));
+            let hello = &hello[..kept.min(hello.len())];
+            for segment in [[&before, hello].concat(), [&random, hello].concat(), random] {
+                let first = (1..MAX_BEFORE.min(segment.len()))
+                    .find(|&place| is_hello(&segment[place..]).is_some());
+                prop_assert_eq!(embedded(&segment), first);
+            }
+        }
+
         #[test]
         fn walks_the_same_records_however_cut(
             bodies in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 0..12),
