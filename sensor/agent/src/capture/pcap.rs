@@ -62,6 +62,17 @@ impl Order {
         }
     }
 
+    /// The four numbers that sixteen octets hold.
+    #[inline]
+    fn words(self, octets: &[u8; 16]) -> [u32; 4] {
+        let (words, _) = octets.as_chunks();
+        let words = [0, 1, 2, 3].map(|at| u32::from_le_bytes(words[at]));
+        match self {
+            Self::Big => words.map(u32::swap_bytes),
+            Self::Little => words,
+        }
+    }
+
     pub(super) fn u64(self, octets: [u8; 8]) -> u64 {
         match self {
             Self::Big => u64::from_be_bytes(octets),
@@ -195,29 +206,9 @@ impl Layout {
     }
 
     /// Time in nanoseconds, captured length and length on the wire of a record.
+    #[inline]
     fn record(&self, header: &[u8; RECORD]) -> (i64, u32, u32) {
-        let &[
-            s0,
-            s1,
-            s2,
-            s3,
-            u0,
-            u1,
-            u2,
-            u3,
-            c0,
-            c1,
-            c2,
-            c3,
-            w0,
-            w1,
-            w2,
-            w3,
-        ] = header;
-        let seconds = self.order.u32([s0, s1, s2, s3]);
-        let units = self.order.u32([u0, u1, u2, u3]);
-        let mut len = self.order.u32([c0, c1, c2, c3]);
-        let mut wire_len = self.order.u32([w0, w1, w2, w3]);
+        let [seconds, units, mut len, mut wire_len] = self.order.words(header);
         if self.lengths_may_be_swapped && len > wire_len {
             std::mem::swap(&mut len, &mut wire_len);
         }
