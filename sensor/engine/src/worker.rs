@@ -368,6 +368,7 @@ impl Worker {
     }
 
     /// Hands out octets of a flow that nobody knows, where a signature may.
+    #[inline]
     fn say_unknown(
         &self,
         at: u32,
@@ -376,10 +377,20 @@ impl Worker {
         packet: &Packet<'_>,
         facts: &mut Facts,
     ) {
-        let openings = &self.config.wanted.openings;
-        if !openings.have(octets) {
-            return;
+        if self.config.wanted.openings.have(octets) {
+            self.say_opening(at, from, octets, packet, facts);
         }
+    }
+
+    fn say_opening(
+        &self,
+        at: u32,
+        from: Side,
+        octets: &[u8],
+        packet: &Packet<'_>,
+        facts: &mut Facts,
+    ) {
+        let openings = &self.config.wanted.openings;
         let identity = self.table.identity(at);
         let frame = Some((packet.capture, packet.frame));
         let out = &mut facts.observations;

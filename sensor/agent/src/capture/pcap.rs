@@ -143,44 +143,45 @@ impl Layout {
         place: &mut Place,
         packets: &mut Vec<Meta>,
     ) -> Walked {
-        let mut used = 0;
-        while let Some(header) = octets.get(used..).and_then(|rest| rest.first_chunk()) {
+        let mut rest = octets;
+        while let Some(header) = rest.first_chunk() {
             let (at_ns, len, wire_len) = self.record(header);
-            if len == 0
-                && let Some(rest) = octets.get(used..)
-                && another_begins(rest)
-            {
-                let Some(Ok(next)) = rest.first_chunk().map(|&header| layout(header)) else {
+            if len == 0 && another_begins(rest) {
+                let Some((&header, behind)) = rest.split_first_chunk() else {
                     break;
                 };
-                *self = next;
-                used += HEADER;
+                let Ok(next) = layout(header) else {
+                    break;
+                };
+                (*self, rest) = (next, behind);
                 continue;
             }
+            let used = octets.len() - rest.len();
             if len > MAX_PACKET {
                 return Walked {
                     used,
                     damage: Some((place.offset + used as u64, Damage::TooLong(len.into()))),
                 };
             }
-            let start = used + self.record_header;
-            let end = start + len as usize;
-            if end > octets.len() {
+            let Some(behind) = rest.get(self.record_header + len as usize..) else {
                 break;
-            }
+            };
+            rest = behind;
             place.frames += 1;
             packets.push(Meta {
                 at_ns,
                 frame: place.frames,
                 link: self.link,
                 wire_len,
-                start: start as u32,
+                start: (used + self.record_header) as u32,
                 len,
                 capture: place.capture,
             });
-            used = end;
         }
-        Walked { used, damage: None }
+        Walked {
+            used: octets.len() - rest.len(),
+            damage: None,
+        }
     }
 
     /// What is missing of the record that `rest`, the end of the capture, begins.

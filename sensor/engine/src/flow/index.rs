@@ -180,13 +180,13 @@ mod tests {
     #[test]
     fn grows_and_finds_all() {
         let mut index = Index::new();
-        let tag = |at: u32| super::tag(u64::from(at).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 7);
+        let of = |at: u32| tag(u64::from(at).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 7);
         for at in 0..100_000 {
-            index.insert(tag(at), at);
+            index.insert(of(at), at);
         }
         for at in 0..100_000 {
-            assert_eq!(index.find(tag(at), |other| other == at), Some(at));
+            assert_eq!(index.find(of(at), |other| other == at), Some(at));
         }
-        assert_eq!(index.find(tag(100_000), |other| other == 100_000), None);
+        assert_eq!(index.find(of(100_000), |other| other == 100_000), None);
     }
 }

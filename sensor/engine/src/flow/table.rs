@@ -479,8 +479,9 @@ impl FlowTable {
     /// until there is none. What it takes to remove them is fetched meanwhile.
     pub(crate) fn expired(&mut self, now_ns: i64, expired: &mut Vec<u32>) {
         expired.clear();
+        let now_s = now_ns.div_euclid(NS_PER_S);
         while expired.len() < Self::TOGETHER
-            && let Some(at) = self.wheel.due(&mut self.slab, now_ns)
+            && let Some(at) = self.wheel.due(&mut self.slab, now_s)
         {
             let flow = self.slab.get(at);
             let deadline_ns = flow.last_ns.saturating_add(flow.patience_ns());

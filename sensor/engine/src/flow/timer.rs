@@ -77,15 +77,16 @@ impl Wheel {
 
     /// Takes an entry out; one that is not armed is left alone.
     pub(crate) fn disarm(&mut self, entries: &mut impl Linked, index: u32) {
+        let link = entries.link(index);
         let Link {
             previous,
             next,
             slot,
-        } = *entries.link(index);
+        } = *link;
         if slot == NOWHERE {
             return;
         }
-        *entries.link(index) = Link::default();
+        link.slot = NOWHERE;
         let head = self.head(slot);
         if *head == index {
             *head = next;
@@ -97,10 +98,9 @@ impl Wheel {
         }
     }
 
-    /// Takes out one entry that is due at `now_ns`, if any. Called until it answers `None`, then time has passed.
+    /// Takes out one entry that is due at the second `now_s`, if any. Called until it answers `None`, then time has passed.
     #[inline]
-    pub(crate) fn due(&mut self, entries: &mut impl Linked, now_ns: i64) -> Option<u32> {
-        let now_s = now_ns.div_euclid(NS_PER_S);
+    pub(crate) fn due(&mut self, entries: &mut impl Linked, now_s: i64) -> Option<u32> {
         let mut at_s = self.now_s?;
         if now_s <= at_s {
             // Time was set back: what is armed stays where it is and comes at most one turn of the wheel late.
@@ -113,7 +113,9 @@ impl Wheel {
             let head = self.head(Self::slot(at_s + 1));
             let index = *head;
             if index != NONE {
-                let next = std::mem::take(entries.link(index)).next;
+                let link = entries.link(index);
+                link.slot = NOWHERE;
+                let next = link.next;
                 *head = next;
                 if next != NONE {
                     entries.fetch(next);
@@ -140,7 +142,7 @@ impl Wheel {
 /// Seconds of a turn: a power of two over an hour.
 const SLOTS: usize = 4096;
 const NONE: u32 = u32::MAX;
-/// The slot of an entry that is not armed.
+/// The slot of an entry that is not armed: its other links have no meaning.
 const NOWHERE: u16 = u16::MAX;
 pub(crate) const NS_PER_S: i64 = 1_000_000_000;
 
@@ -159,7 +161,7 @@ mod tests {
     }
 
     fn drain(wheel: &mut Wheel, links: &mut Links, now_s: i64) -> Vec<u32> {
-        let mut due: Vec<u32> = std::iter::from_fn(|| wheel.due(links, now_s * NS_PER_S)).collect();
+        let mut due: Vec<u32> = std::iter::from_fn(|| wheel.due(links, now_s)).collect();
         due.sort_unstable();
         due
     }

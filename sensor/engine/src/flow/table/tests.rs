@@ -70,7 +70,7 @@ fn a_half_open_flow_leaves_long_before_an_established_one() {
     let gone = expired(&mut table, 140 * NS_PER_S);
     assert_eq!(gone.len(), 1);
     assert_ne!(gone[0], at);
-    assert_eq!(expired(&mut table, 3000 * NS_PER_S), []);
+    assert!(expired(&mut table, 3000 * NS_PER_S).is_empty());
     assert_eq!(expired(&mut table, 3800 * NS_PER_S), [at]);
 }
 
