@@ -48,9 +48,9 @@ impl Stepper {
     fn step(&mut self, block: &mut Block) {
         block.first_seq = self.seq + 1;
         block.ticks.clear();
-        let (mut first_ns, mut last_ns) = (i64::MAX, i64::MIN);
+        let (mut first_ns, mut last_ns, mut octets) = (i64::MAX, i64::MIN, 0);
         for (before, meta) in block.chunk.metas().iter().enumerate() {
-            self.octets += u64::from(meta.wire_len);
+            octets += u64::from(meta.wire_len);
             (first_ns, last_ns) = (first_ns.min(meta.at_ns), last_ns.max(meta.at_ns));
             if let Some(at_ns) = self.clock.packet(meta.at_ns) {
                 block.ticks.push(Tick { before, at_ns });
@@ -60,6 +60,7 @@ impl Stepper {
             self.first_ns = Some(self.first_ns.map_or(first_ns, |first| first.min(first_ns)));
             self.last_ns = Some(self.last_ns.map_or(last_ns, |last| last.max(last_ns)));
         }
+        self.octets += octets;
         self.packets += block.chunk.len() as u64;
         self.seq += (block.chunk.len() + block.ticks.len()) as u64;
     }

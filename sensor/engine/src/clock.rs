@@ -6,7 +6,7 @@ use std::ops::Range;
 #[derive(Debug, Clone, Default)]
 pub struct Clock {
     now_ns: Option<i64>,
-    /// The second that it is in, from its first nanosecond on; empty at first.
+    /// The second that `now_ns` is in, from its first nanosecond on; empty at first.
     second: Range<i64>,
     doubted: Option<Doubt>,
     /// Jumps of over an hour that were met, believed or not.
@@ -23,7 +23,19 @@ struct Doubt {
 impl Clock {
     /// Takes the time of the next packet. Answers the time of the tick that comes before it, when a whole second of the
     /// clock has passed.
+    #[inline]
     pub fn packet(&mut self, at_ns: i64) -> Option<i64> {
+        // Nearly every packet is within the second of the one before it.
+        if self.second.contains(&at_ns) {
+            let now_ns = self.now_ns.get_or_insert(at_ns);
+            *now_ns = at_ns.max(*now_ns);
+            self.doubted = None;
+            return None;
+        }
+        self.packet_of_another_second(at_ns)
+    }
+
+    fn packet_of_another_second(&mut self, at_ns: i64) -> Option<i64> {
         let Some(now_ns) = self.now_ns else {
             self.now_ns = Some(at_ns);
             return None;
@@ -65,10 +77,6 @@ impl Clock {
 
     fn advance(&mut self, from_ns: i64, to_ns: i64) -> Option<i64> {
         self.now_ns = Some(to_ns);
-        // Nearly every packet is within the second of the one before it, and two divisions are a tenth of what it costs.
-        if self.second.contains(&to_ns) && self.second.contains(&from_ns) {
-            return None;
-        }
         let second = to_ns.div_euclid(NS_PER_S);
         let begins = second.saturating_mul(NS_PER_S);
         self.second = begins..begins.saturating_add(NS_PER_S);

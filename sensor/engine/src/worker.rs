@@ -275,11 +275,13 @@ impl Worker {
             None => self.leaving(at_ns),
         };
         facts.worker = self.config.index;
-        for _ in 0..AT_ONCE {
-            let Some((_, at)) = leaving.pop() else {
-                break;
-            };
-            self.end_flow(at, cause, seq, None, facts);
+        for _ in 0..AT_ONCE / FlowTable::TOGETHER {
+            let together = leaving.len().saturating_sub(FlowTable::TOGETHER)..;
+            let flows = leaving[together.clone()].iter().map(|&(_, at)| at);
+            self.table.fetch_to_remove(flows);
+            for (_, at) in leaving.drain(together).rev() {
+                self.end_flow(at, cause, seq, None, facts);
+            }
         }
         if !leaving.is_empty() {
             facts.through = seq.saturating_sub(1);

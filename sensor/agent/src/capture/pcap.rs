@@ -62,6 +62,17 @@ impl Order {
         }
     }
 
+    /// The four numbers that sixteen octets hold.
+    #[inline]
+    fn words(self, octets: &[u8; 16]) -> [u32; 4] {
+        let (words, _) = octets.as_chunks();
+        let words = [0, 1, 2, 3].map(|at| u32::from_le_bytes(words[at]));
+        match self {
+            Self::Big => words.map(u32::swap_bytes),
+            Self::Little => words,
+        }
+    }
+
     pub(super) fn u64(self, octets: [u8; 8]) -> u64 {
         match self {
             Self::Big => u64::from_be_bytes(octets),
@@ -132,44 +143,45 @@ impl Layout {
         place: &mut Place,
         packets: &mut Vec<Meta>,
     ) -> Walked {
-        let mut used = 0;
-        while let Some(header) = octets.get(used..).and_then(|rest| rest.first_chunk()) {
+        let mut rest = octets;
+        while let Some(header) = rest.first_chunk() {
             let (at_ns, len, wire_len) = self.record(header);
-            if len == 0
-                && let Some(rest) = octets.get(used..)
-                && another_begins(rest)
-            {
-                let Some(Ok(next)) = rest.first_chunk().map(|&header| layout(header)) else {
+            if len == 0 && another_begins(rest) {
+                let Some((&header, behind)) = rest.split_first_chunk() else {
                     break;
                 };
-                *self = next;
-                used += HEADER;
+                let Ok(next) = layout(header) else {
+                    break;
+                };
+                (*self, rest) = (next, behind);
                 continue;
             }
+            let used = octets.len() - rest.len();
             if len > MAX_PACKET {
                 return Walked {
                     used,
                     damage: Some((place.offset + used as u64, Damage::TooLong(len.into()))),
                 };
             }
-            let start = used + self.record_header;
-            let end = start + len as usize;
-            if end > octets.len() {
+            let Some(behind) = rest.get(self.record_header + len as usize..) else {
                 break;
-            }
+            };
+            rest = behind;
             place.frames += 1;
             packets.push(Meta {
                 at_ns,
                 frame: place.frames,
                 link: self.link,
                 wire_len,
-                start: start as u32,
+                start: (used + self.record_header) as u32,
                 len,
                 capture: place.capture,
             });
-            used = end;
         }
-        Walked { used, damage: None }
+        Walked {
+            used: octets.len() - rest.len(),
+            damage: None,
+        }
     }
 
     /// What is missing of the record that `rest`, the end of the capture, begins.
@@ -195,29 +207,9 @@ impl Layout {
     }
 
     /// Time in nanoseconds, captured length and length on the wire of a record.
+    #[inline]
     fn record(&self, header: &[u8; RECORD]) -> (i64, u32, u32) {
-        let &[
-            s0,
-            s1,
-            s2,
-            s3,
-            u0,
-            u1,
-            u2,
-            u3,
-            c0,
-            c1,
-            c2,
-            c3,
-            w0,
-            w1,
-            w2,
-            w3,
-        ] = header;
-        let seconds = self.order.u32([s0, s1, s2, s3]);
-        let units = self.order.u32([u0, u1, u2, u3]);
-        let mut len = self.order.u32([c0, c1, c2, c3]);
-        let mut wire_len = self.order.u32([w0, w1, w2, w3]);
+        let [seconds, units, mut len, mut wire_len] = self.order.words(header);
         if self.lengths_may_be_swapped && len > wire_len {
             std::mem::swap(&mut len, &mut wire_len);
         }

@@ -1,6 +1,6 @@
 //! The index of the flow table: open addressing with linear probing over slots of eight octets.
 //!
-//! A slot holds 32 bits of the hash beside the place of the entry. So a probe reads entries only where those bits agree,
+//! A slot holds 32 bits of the hash, its [`tag`], beside the place of the entry. So a probe reads entries only where those bits agree,
 //! growing reads no entry at all, and whoever looks up many flows can have the slots fetched before he reads them, which
 //! the tables of libraries do not offer. The hash must be keyed: it comes from what senders choose.
 
@@ -44,17 +44,15 @@ impl Index {
         self.len
     }
 
-    /// Has the slots of a hash fetched.
+    /// Has the slots of a tag fetched.
     #[inline]
-    pub(crate) fn fetch(&self, hash: u64) {
-        let home = self.home(tag(hash));
-        prefetch::fetch(&self.slots[home]);
+    pub(crate) fn fetch(&self, tag: u32) {
+        prefetch::fetch(&self.slots[self.home(tag)]);
     }
 
-    /// The first place under this hash that `is_it` accepts.
+    /// The first place under this tag that `is_it` accepts.
     #[inline]
-    pub(crate) fn find(&self, hash: u64, mut is_it: impl FnMut(u32) -> bool) -> Option<u32> {
-        let tag = tag(hash);
+    pub(crate) fn find(&self, tag: u32, mut is_it: impl FnMut(u32) -> bool) -> Option<u32> {
         let mask = self.slots.len() - 1;
         let mut at = tag as usize & mask;
         loop {
@@ -70,20 +68,19 @@ impl Index {
     }
 
     /// Adds a place, which must not be there and is less than `u32::MAX`.
-    pub(crate) fn insert(&mut self, hash: u64, at: u32) {
+    pub(crate) fn insert(&mut self, tag: u32, at: u32) {
         // Above three quarters the runs of taken slots grow long.
         if (self.len + 1) * 4 > self.slots.len() * 3 {
             self.grow();
         }
         self.len += 1;
-        let tag = tag(hash);
         self.put(Slot { tag, at });
     }
 
     /// Takes a place out, if it is there.
-    pub(crate) fn remove(&mut self, hash: u64, at: u32) {
+    pub(crate) fn remove(&mut self, tag: u32, at: u32) {
         let mask = self.slots.len() - 1;
-        let mut hole = self.home(tag(hash));
+        let mut hole = self.home(tag);
         while self.slots[hole].at != at {
             if self.slots[hole].is_free() {
                 return;
@@ -133,9 +130,9 @@ impl Index {
     }
 }
 
-/// The lower half: the upper one says which worker owns the flow.
+/// What the index knows of a hash: the lower half, as the upper one says which worker owns the flow.
 #[inline]
-fn tag(hash: u64) -> u32 {
+pub(crate) fn tag(hash: u64) -> u32 {
     hash as u32
 }
 
@@ -151,31 +148,31 @@ mod tests {
     use super::*;
 
     proptest! {
-        /// Against a map, with hashes that clash in their home, at the end of the slots too.
+        /// Against a map, with tages that clash in their home, at the end of the slots too.
         #[test]
-        fn agrees_with_a_map(steps in prop::collection::vec((0u64..40, 0u32..400, any::<bool>()), 1..3000)) {
+        fn agrees_with_a_map(steps in prop::collection::vec((0u32..40, 0u32..400, any::<bool>()), 1..3000)) {
             let mut index = Index::new();
-            let mut map: HashMap<u32, u64> = HashMap::new();
+            let mut map: HashMap<u32, u32> = HashMap::new();
             for (near, at, add) in steps {
                 // Twenty homes before the last slot and twenty behind the first.
-                let hash = (SMALLEST as u64 - 20).wrapping_add(near) | u64::from(at % 3) << 20;
-                if let Some(hash) = map.get(&at).copied() {
+                let tag = (SMALLEST as u32 - 20).wrapping_add(near) | (at % 3) << 20;
+                if let Some(tag) = map.get(&at).copied() {
                     if !add {
-                        index.remove(hash, at);
+                        index.remove(tag, at);
                         map.remove(&at);
                     }
                 } else if add {
-                    index.insert(hash, at);
-                    map.insert(at, hash);
+                    index.insert(tag, at);
+                    map.insert(at, tag);
                 } else {
-                    index.remove(hash, at);
+                    index.remove(tag, at);
                 }
                 prop_assert_eq!(index.len(), map.len());
             }
             for at in 0..400 {
-                let hash = map.get(&at).copied();
-                let found = hash.and_then(|hash| index.find(hash, |other| other == at));
-                prop_assert_eq!(found, hash.map(|_| at));
+                let tag = map.get(&at).copied();
+                let found = tag.and_then(|tag| index.find(tag, |other| other == at));
+                prop_assert_eq!(found, tag.map(|_| at));
             }
         }
     }
@@ -183,13 +180,13 @@ mod tests {
     #[test]
     fn grows_and_finds_all() {
         let mut index = Index::new();
-        let hash = |at: u32| u64::from(at).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 7;
+        let of = |at: u32| tag(u64::from(at).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 7);
         for at in 0..100_000 {
-            index.insert(hash(at), at);
+            index.insert(of(at), at);
         }
         for at in 0..100_000 {
-            assert_eq!(index.find(hash(at), |other| other == at), Some(at));
+            assert_eq!(index.find(of(at), |other| other == at), Some(at));
         }
-        assert_eq!(index.find(hash(100_000), |other| other == 100_000), None);
+        assert_eq!(index.find(of(100_000), |other| other == 100_000), None);
     }
 }

@@ -152,7 +152,7 @@ impl Hasher {
     }
 
     /// The hash of a key.
-    #[inline]
+    #[cfg(test)]
     pub(crate) fn hash(&self, key: &FlowKey) -> u64 {
         let [low, high] = key.sides();
         self.hash_of(low, high, key.transport)

@@ -6,6 +6,7 @@ use std::num::NonZeroU8;
 
 use terrier_wire::net::Address;
 
+use super::index::tag;
 use super::tags::{TagList, Tags};
 use super::timer::{Link, Linked, NS_PER_S};
 use super::{FlowKey, Hasher, Index, Wheel};
@@ -28,6 +29,8 @@ pub(crate) struct Flow {
     pub(crate) aside: u32,
     pub(crate) last_ns: i64,
     // The second line: what is counted, and what its end tells.
+    /// What the index knows it by.
+    tag: u32,
     tags: u32,
     /// Print of the last packet of each side, to know one that the span shows twice.
     pub(crate) prints: [u32; 2],
@@ -83,6 +86,10 @@ impl Traits {
     fn has(self, one: Self) -> bool {
         self.0 & one.0 != 0
     }
+
+    fn add(&mut self, one: Self) {
+        self.0 |= one.0;
+    }
 }
 
 /// The control bits seen of a TCP flow.
@@ -135,7 +142,7 @@ impl Flow {
     /// From now on this is known of it.
     #[inline]
     pub(crate) fn mark(&mut self, one: Traits) {
-        self.traits.0 |= one.0;
+        self.traits.add(one);
     }
 
     /// This is not so any more.
@@ -252,62 +259,70 @@ enum Worth {
     Session,
 }
 
-/// The entries, in blocks: so nothing is moved when there are more, and what is not needed is not touched.
+/// The entries, side by side. Their room is reserved for as many as there may be: so nothing is moved when there are more, and
+/// the system gives memory only where one was entered.
 #[derive(Debug, Default)]
 struct Slab {
-    blocks: Vec<Vec<Flow>>,
+    entries: Vec<Flow>,
     /// Entries that are free again. They are taken last in, first out: the last one is still in a cache.
     free: Vec<u32>,
 }
 
 impl Slab {
+    fn new(most: usize) -> Self {
+        let mut entries = Vec::new();
+        // Where the system does not lend that much ahead, they are moved as they become more.
+        let _ = entries.try_reserve_exact(most);
+        Self {
+            entries,
+            free: Vec::new(),
+        }
+    }
+
     #[inline]
     fn get(&self, at: u32) -> &Flow {
-        &self.blocks[at as usize / BLOCK][at as usize % BLOCK]
+        &self.entries[at as usize]
     }
 
     /// The same for a place that may be none.
     #[inline]
     fn look(&self, at: u32) -> Option<&Flow> {
-        self.blocks
-            .get(at as usize / BLOCK)?
-            .get(at as usize % BLOCK)
+        self.entries.get(at as usize)
     }
 
     #[inline]
     fn get_mut(&mut self, at: u32) -> &mut Flow {
-        &mut self.blocks[at as usize / BLOCK][at as usize % BLOCK]
+        &mut self.entries[at as usize]
     }
 
-    /// How many entries there are, the free ones too.
-    fn len(&self) -> usize {
-        let last = self.blocks.last().map_or(0, Vec::len);
-        self.blocks.len().saturating_sub(1) * BLOCK + last
-    }
-
+    #[inline]
     fn add(&mut self, flow: Flow) -> u32 {
         if let Some(at) = self.free.pop() {
             *self.get_mut(at) = flow;
             return at;
         }
-        if self.blocks.last().is_none_or(|last| last.len() == BLOCK) {
-            self.blocks.push(Vec::with_capacity(BLOCK));
-        }
-        let last = self.blocks.last_mut().expect("one was added");
-        last.push(flow);
-        (self.len() - 1) as u32
+        self.entries.push(flow);
+        (self.entries.len() - 1) as u32
     }
 }
 
 impl Linked for Slab {
+    #[inline]
     fn link(&mut self, index: u32) -> &mut Link {
         &mut self.get_mut(index).link
+    }
+
+    #[inline]
+    fn fetch(&self, index: u32) {
+        prefetch::fetch(self.get(index));
     }
 }
 
 impl FlowTable {
     /// No entry has this place.
     pub(crate) const NOWHERE: u32 = u32::MAX;
+    /// Flows that are removed together: about as many as a processor can wait for at a time.
+    pub(crate) const TOGETHER: usize = 32;
 
     /// At most `most` flows at a time, found by the hashes of `hasher`.
     pub(crate) fn new(most: usize, hasher: Hasher) -> Self {
@@ -315,7 +330,7 @@ impl FlowTable {
         Self {
             hasher,
             index: Index::new(),
-            slab: Slab::default(),
+            slab: Slab::new(most),
             wheel: Wheel::new(),
             tags: TagList::new(most / FLOWS_A_TAG, hasher.seed()),
             most,
@@ -359,13 +374,13 @@ impl FlowTable {
     /// The first step towards a flow: has the place in the index fetched.
     #[inline]
     pub(crate) fn fetch_index(&self, hash: u64) {
-        self.index.fetch(hash);
+        self.index.fetch(tag(hash));
     }
 
     /// The second step: has the entry fetched, if there is one. Answers where that is.
     #[inline]
     pub(crate) fn fetch_flow(&self, hash: u64) -> u32 {
-        let Some(at) = self.index.find(hash, |_| true) else {
+        let Some(at) = self.index.find(tag(hash), |_| true) else {
             return Self::NOWHERE;
         };
         prefetch::fetch(self.slab.get(at));
@@ -382,9 +397,9 @@ impl FlowTable {
         self.find(hash, key)
     }
 
-    #[inline(never)]
+    #[inline]
     pub(crate) fn find(&self, hash: u64, key: &FlowKey) -> Option<u32> {
-        self.index.find(hash, |at| self.slab.get(at).key == *key)
+        (self.index).find(tag(hash), |at| self.slab.get(at).key == *key)
     }
 
     #[inline]
@@ -419,11 +434,18 @@ impl FlowTable {
             vlan: opener.vlan,
             vni: opener.vni,
         };
-        let mut flow = Flow {
+        let mut traits = Traits::LISTED;
+        if opener.originator_is_low {
+            traits.add(Traits::ORIGINATOR_IS_LOW);
+        }
+        if opener.oriented == Oriented::Syn {
+            traits.add(Traits::BY_SYN);
+        }
+        let at = self.slab.add(Flow {
             key,
             phase: Phase::New,
             seen: TcpSeen::default(),
-            traits: Traits::LISTED,
+            traits,
             service: None,
             link: Link::default(),
             aside: u32::MAX,
@@ -435,15 +457,9 @@ impl FlowTable {
             bytes: [0; 2],
             opened: opener.seq,
             first_ns: opener.at_ns,
-        };
-        if opener.originator_is_low {
-            flow.mark(Traits::ORIGINATOR_IS_LOW);
-        }
-        if opener.oriented == Oriented::Syn {
-            flow.mark(Traits::BY_SYN);
-        }
-        let at = self.slab.add(flow);
-        self.index.insert(hash, at);
+            tag: tag(hash),
+        });
+        self.index.insert(tag(hash), at);
         // A capture may say any time, the last one that can be told too.
         let first_look_ns = opener.at_ns.saturating_add(FIRST_LOOK_S * NS_PER_S);
         self.wheel.arm(&mut self.slab, at, first_look_ns);
@@ -453,37 +469,51 @@ impl FlowTable {
     /// Takes a flow out; its entry is free afterwards, so what is wanted of it is read before.
     pub(crate) fn remove(&mut self, at: u32) {
         self.wheel.disarm(&mut self.slab, at);
-        let flow = self.slab.get(at);
-        let hash = self.hasher.hash(&flow.key);
+        let flow = self.slab.get_mut(at);
+        flow.unmark(Traits::LISTED);
         self.tags.leave(flow.tags);
-        self.index.remove(hash, at);
-        self.slab.get_mut(at).unmark(Traits::LISTED);
+        self.index.remove(flow.tag, at);
         self.slab.free.push(at);
     }
 
-    /// A flow that has been silent for too long at `now_ns`, and is in no timer any more: the caller removes it. Called
-    /// until it answers `None`.
-    pub(crate) fn expired(&mut self, now_ns: i64) -> Option<u32> {
-        while let Some(at) = self.wheel.due(&mut self.slab, now_ns) {
+    /// The same after [`FlowTable::forget_all_but`]: nobody looks for it, and its entry is not used again.
+    pub(crate) fn remove_last(&mut self, at: u32) {
+        self.slab.get_mut(at).unmark(Traits::LISTED);
+    }
+
+    /// Some flows that have been silent for too long at `now_ns`, and are in no timer any more: the caller removes them. Called
+    /// until there is none. What it takes to remove them is fetched meanwhile.
+    pub(crate) fn expired(&mut self, now_ns: i64, expired: &mut Vec<u32>) {
+        expired.clear();
+        let now_s = now_ns.div_euclid(NS_PER_S);
+        while expired.len() < Self::TOGETHER
+            && let Some(at) = self.wheel.due(&mut self.slab, now_s)
+        {
             let flow = self.slab.get(at);
             let deadline_ns = flow.last_ns.saturating_add(flow.patience_ns());
             if deadline_ns < now_ns {
-                return Some(at);
+                self.index.fetch(flow.tag);
+                expired.push(at);
+                continue;
             }
-            self.wheel.arm(
-                &mut self.slab,
-                at,
-                deadline_ns.min(now_ns.saturating_add(LOOK_AGAIN_S * NS_PER_S)),
-            );
+            let look_again_ns = now_ns.saturating_add(LOOK_AGAIN_S * NS_PER_S);
+            (self.wheel).arm(&mut self.slab, at, deadline_ns.min(look_again_ns));
         }
-        None
+    }
+
+    /// Flows are about to be removed: has all fetched that this takes, of each while the others are waited for.
+    pub(crate) fn fetch_to_remove(&self, flows: impl Iterator<Item = u32> + Clone) {
+        flows
+            .clone()
+            .for_each(|at| prefetch::fetch(self.slab.get(at)));
+        flows.for_each(|at| self.index.fetch(self.slab.get(at).tag));
     }
 
     /// A flow that is worth least, for a table that is full: of some that lie side by side the one of the lowest worth, among
     /// equals the one that has been silent for the longest time. Other ones are looked at by each call, all in turn; so what
     /// was opened last is met last, and to find one costs the same with any number of flows.
     pub(crate) fn least_worth(&mut self, now_ns: i64) -> Option<u32> {
-        let len = self.slab.len() as u32;
+        let len = self.slab.entries.len() as u32;
         let mut least: Option<(Worth, i64, u32)> = None;
         for _ in 0..LOOKED_AT.min(len) {
             let at = if self.next < len { self.next } else { 0 };
@@ -500,21 +530,19 @@ impl FlowTable {
     /// All flows with their places, in no particular order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &Flow)> {
         (0..)
-            .zip(self.slab.blocks.iter().flatten())
+            .zip(&self.slab.entries)
             .filter(|(_, flow)| flow.has(Traits::LISTED))
     }
 
-    /// Nothing comes any more: only these flows are still asked for.
+    /// Nothing comes any more: flows are not looked for, and only of these something is still asked.
     pub(crate) fn forget_all_but(&mut self, flows: &[(u64, u32)]) {
+        self.index = Index::new();
         if flows.is_empty() {
-            self.index = Index::new();
             self.slab = Slab::default();
         }
     }
 }
 
-/// Entries of a block: two megabytes, what a huge page holds.
-const BLOCK: usize = (2 << 20) / size_of::<Flow>();
 /// A name service's question is answered within seconds or never.
 const SHORT_S: i64 = 30;
 /// What comes after its answer is the answer again, or another question under the same ports.

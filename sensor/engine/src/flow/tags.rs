@@ -14,6 +14,13 @@ pub(crate) struct Tags {
     pub(crate) vni: Option<u32>,
 }
 
+impl Tags {
+    #[inline]
+    fn are_none(&self) -> bool {
+        self.vlan.as_slice().is_empty() && self.vni.is_none()
+    }
+}
+
 /// All combinations in use, with how many flows use each.
 #[derive(Debug, Default)]
 pub(crate) struct TagList {
@@ -38,10 +45,15 @@ impl TagList {
     }
 
     /// The place of a flow's tags; [`TagList::leave`] gives it back.
+    #[inline]
     pub(crate) fn enter(&mut self, tags: Tags) -> u32 {
-        if tags == Tags::default() {
+        if tags.are_none() {
             return Self::NONE;
         }
+        self.enter_some(tags)
+    }
+
+    fn enter_some(&mut self, tags: Tags) -> u32 {
         if self.by_tags.len() >= self.most && !self.by_tags.contains_key(&tags) {
             return Self::NONE;
         }
@@ -58,10 +70,14 @@ impl TagList {
     }
 
     /// A flow that used a place has ended.
+    #[inline]
     pub(crate) fn leave(&mut self, place: u32) {
-        if place == Self::NONE {
-            return;
+        if place != Self::NONE {
+            self.leave_some(place);
         }
+    }
+
+    fn leave_some(&mut self, place: u32) {
         let (tags, users) = &mut self.places[place as usize - 1];
         *users -= 1;
         if *users == 0 {

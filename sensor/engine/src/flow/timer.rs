@@ -26,24 +26,26 @@ impl Default for Link {
 pub(crate) trait Linked {
     /// The links of the entry at `index`.
     fn link(&mut self, index: u32) -> &mut Link;
+    /// The entry at `index` is next: has it fetched.
+    fn fetch(&self, _index: u32) {}
 }
 
 /// The wheel.
 #[derive(Debug)]
 pub(crate) struct Wheel {
-    /// First entry of each slot.
-    heads: Vec<u32>,
+    /// First entry of each slot. What it holds as its previous one has no meaning.
+    heads: Box<[u32; SLOTS]>,
     /// The second up to which all slots were emptied; `None` before the first packet.
     now_s: Option<i64>,
 }
 
 impl Wheel {
-    /// The farthest an entry can be armed: a power of two over an hour.
-    pub(crate) const HORIZON_S: i64 = 4096;
+    /// The farthest an entry can be armed.
+    pub(crate) const HORIZON_S: i64 = SLOTS as i64;
 
     pub(crate) fn new() -> Self {
         Self {
-            heads: vec![NONE; Self::HORIZON_S as usize],
+            heads: Box::new([NONE; SLOTS]),
             now_s: None,
         }
     }
@@ -56,47 +58,49 @@ impl Wheel {
     }
 
     /// Arms an entry for the second after `deadline_ns`, within the horizon.
+    #[inline]
     pub(crate) fn arm(&mut self, entries: &mut impl Linked, index: u32, deadline_ns: i64) {
         let deadline_s = deadline_ns.div_euclid(NS_PER_S) + 1;
         let now_s = *self.now_s.get_or_insert(deadline_s - 1);
         let at_s = deadline_s.clamp(now_s + 1, now_s + Self::HORIZON_S - 1);
         let slot = Self::slot(at_s);
-        let head = self.heads[slot as usize];
+        let next = std::mem::replace(self.head(slot), index);
         *entries.link(index) = Link {
             previous: NONE,
-            next: head,
+            next,
             slot,
         };
-        if head != NONE {
-            entries.link(head).previous = index;
+        if next != NONE {
+            entries.link(next).previous = index;
         }
-        self.heads[slot as usize] = index;
     }
 
     /// Takes an entry out; one that is not armed is left alone.
     pub(crate) fn disarm(&mut self, entries: &mut impl Linked, index: u32) {
+        let link = entries.link(index);
         let Link {
             previous,
             next,
             slot,
-        } = *entries.link(index);
+        } = *link;
         if slot == NOWHERE {
             return;
         }
-        if previous == NONE {
-            self.heads[slot as usize] = next;
-        } else {
-            entries.link(previous).next = next;
+        link.slot = NOWHERE;
+        let head = self.head(slot);
+        if *head == index {
+            *head = next;
+            return;
         }
+        entries.link(previous).next = next;
         if next != NONE {
             entries.link(next).previous = previous;
         }
-        *entries.link(index) = Link::default();
     }
 
-    /// Takes out one entry that is due at `now_ns`, if any. Called until it answers `None`, then time has passed.
-    pub(crate) fn due(&mut self, entries: &mut impl Linked, now_ns: i64) -> Option<u32> {
-        let now_s = now_ns.div_euclid(NS_PER_S);
+    /// Takes out one entry that is due at the second `now_s`, if any. Called until it answers `None`, then time has passed.
+    #[inline]
+    pub(crate) fn due(&mut self, entries: &mut impl Linked, now_s: i64) -> Option<u32> {
         let mut at_s = self.now_s?;
         if now_s <= at_s {
             // Time was set back: what is armed stays where it is and comes at most one turn of the wheel late.
@@ -106,9 +110,16 @@ impl Wheel {
         // After a long silence one turn empties every slot.
         at_s = at_s.max(now_s - Self::HORIZON_S);
         while at_s < now_s {
-            let index = self.heads[Self::slot(at_s + 1) as usize];
+            let head = self.head(Self::slot(at_s + 1));
+            let index = *head;
             if index != NONE {
-                self.disarm(entries, index);
+                let link = entries.link(index);
+                link.slot = NOWHERE;
+                let next = link.next;
+                *head = next;
+                if next != NONE {
+                    entries.fetch(next);
+                }
                 return Some(index);
             }
             at_s += 1;
@@ -117,13 +128,21 @@ impl Wheel {
         None
     }
 
+    #[inline]
+    fn head(&mut self, slot: u16) -> &mut u32 {
+        &mut self.heads[usize::from(slot) % SLOTS]
+    }
+
+    #[inline]
     fn slot(at_s: i64) -> u16 {
         at_s.rem_euclid(Self::HORIZON_S) as u16
     }
 }
 
+/// Seconds of a turn: a power of two over an hour.
+const SLOTS: usize = 4096;
 const NONE: u32 = u32::MAX;
-/// The slot of an entry that is not armed.
+/// The slot of an entry that is not armed: its other links have no meaning.
 const NOWHERE: u16 = u16::MAX;
 pub(crate) const NS_PER_S: i64 = 1_000_000_000;
 
@@ -142,7 +161,7 @@ mod tests {
     }
 
     fn drain(wheel: &mut Wheel, links: &mut Links, now_s: i64) -> Vec<u32> {
-        let mut due: Vec<u32> = std::iter::from_fn(|| wheel.due(links, now_s * NS_PER_S)).collect();
+        let mut due: Vec<u32> = std::iter::from_fn(|| wheel.due(links, now_s)).collect();
         due.sort_unstable();
         due
     }

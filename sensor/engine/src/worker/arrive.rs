@@ -366,6 +366,7 @@ impl Worker {
     }
 
     /// Opens a flow; where the table is full the one that is worth least leaves.
+    #[inline]
     fn open(
         &mut self,
         place: &Place,

@@ -2,7 +2,7 @@
 
 use super::{END_OF_INPUT, Facts, Worker, count_sessions};
 use crate::counters::Counters;
-use crate::flow::{Flow, Phase, Traits};
+use crate::flow::{Flow, FlowTable, Phase, Traits};
 use crate::observation::{EndCause, Fact, Frames, Observation};
 use crate::packet::Packet;
 use crate::protocol::{self, Emit};
@@ -23,13 +23,20 @@ impl Worker {
             self.table.forget_all_but(&leaving);
         } else {
             self.now_ns = at_ns;
-            while let Some(at) = self.table.expired(at_ns) {
-                let flow = self.table.get(at);
-                if flow.phase == Phase::Watched || self.config.wanted.wants_end(flow) {
-                    leaving.push((flow.opened, at));
-                } else {
-                    count_end(&mut self.counters, flow);
-                    self.table.remove(at);
+            let mut expired = Vec::with_capacity(FlowTable::TOGETHER);
+            loop {
+                self.table.expired(at_ns, &mut expired);
+                if expired.is_empty() {
+                    break;
+                }
+                for &at in &expired {
+                    let flow = self.table.get(at);
+                    if flow.phase == Phase::Watched || self.config.wanted.wants_end(flow) {
+                        leaving.push((flow.opened, at));
+                    } else {
+                        count_end(&mut self.counters, flow);
+                        self.table.remove(at);
+                    }
                 }
             }
         }
@@ -90,14 +97,22 @@ impl Worker {
         packet: Option<&Packet<'_>>,
         facts: &mut Facts,
     ) {
-        let identity = self.table.identity(at);
         let flow = self.table.get(at);
+        count_end(&mut self.counters, flow);
+        let mut wanted = self.config.wanted.wants_end(flow);
+        let place = (flow.phase == Phase::Watched).then_some(flow.aside);
+        if !wanted && place.is_none() {
+            self.table.remove(at);
+            return;
+        }
         let (mut end, last_ns) = (flow.end(cause), flow.last_ns);
         let mut service = flow.service;
-        let mut wanted = self.config.wanted.wants_end(flow);
-        count_end(&mut self.counters, flow);
-        let place = (flow.phase == Phase::Watched).then_some(flow.aside);
-        self.table.remove(at);
+        let identity = self.table.identity(at);
+        if cause == EndCause::EndOfInput {
+            self.table.remove_last(at);
+        } else {
+            self.table.remove(at);
+        }
         if let Some(mut conversation) = place.and_then(|place| self.conversations.remove(place)) {
             let before = facts.observations.len();
             let mut emit = Emit::new(&identity, last_ns, seq, None, &mut facts.observations);

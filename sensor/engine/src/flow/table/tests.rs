@@ -67,16 +67,39 @@ fn a_half_open_flow_leaves_long_before_an_established_one() {
     let (mut table, hasher) = table_of(2, 10);
     let at = table.find(hasher.hash(&key(1)), &key(1)).unwrap();
     table.get(at).phase = Phase::Decided;
-    let gone: Vec<u32> = std::iter::from_fn(|| {
-        let gone = table.expired(140 * NS_PER_S)?;
-        table.remove(gone);
-        Some(gone)
-    })
-    .collect();
+    let gone = expired(&mut table, 140 * NS_PER_S);
     assert_eq!(gone.len(), 1);
     assert_ne!(gone[0], at);
-    assert_eq!(table.expired(3000 * NS_PER_S), None);
-    assert_eq!(table.expired(3800 * NS_PER_S), Some(at));
+    assert!(expired(&mut table, 3000 * NS_PER_S).is_empty());
+    assert_eq!(expired(&mut table, 3800 * NS_PER_S), [at]);
+}
+
+#[test]
+fn flows_leave_in_parts_and_each_of_them_once() {
+    let (mut table, hasher) = table_of(1000, 1000);
+    let stays = table.find(hasher.hash(&key(500)), &key(500)).unwrap();
+    table.get(stays).last_ns += 60 * NS_PER_S;
+    let mut gone = expired(&mut table, 140 * NS_PER_S);
+    gone.sort_unstable();
+    assert_eq!(
+        gone,
+        (0..1000).filter(|&at| at != stays).collect::<Vec<_>>()
+    );
+    assert_eq!(table.len(), 1);
+    assert_eq!(table.find(hasher.hash(&key(500)), &key(500)), Some(stays));
+}
+
+/// All that have expired by then; they are removed.
+fn expired(table: &mut FlowTable, now_ns: i64) -> Vec<u32> {
+    let (mut all, mut some) = (Vec::new(), Vec::new());
+    loop {
+        table.expired(now_ns, &mut some);
+        if some.is_empty() {
+            return all;
+        }
+        some.iter().for_each(|&at| table.remove(at));
+        all.append(&mut some);
+    }
 }
 
 #[test]
@@ -88,7 +111,7 @@ fn the_ends_of_time_overflow_nothing() {
             ..opener(1, 0)
         };
         table.open(hasher.hash(&key(1)), key(1), opener);
-        table.expired(at_ns);
+        table.expired(at_ns, &mut Vec::new());
         assert!(table.least_worth(at_ns).is_some());
     }
 }
