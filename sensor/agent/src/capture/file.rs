@@ -23,6 +23,8 @@ pub struct CaptureFile {
     place: Place,
     /// What was read and not used: the beginning of a record whose rest comes with the next read.
     carry: Vec<u8>,
+    /// How many octets are asked for at once: those of [`PACKETS_AT_ONCE`] packets as they were last.
+    at_once: usize,
     /// Damage that was found behind the packets of the last chunk.
     found: Option<Fault>,
     ended: bool,
@@ -100,6 +102,7 @@ impl CaptureFile {
             format,
             place,
             carry,
+            at_once: CHUNK_OCTETS,
             found: None,
             ended: false,
             followed: decompress == Decompress::Never,
@@ -140,6 +143,10 @@ impl CaptureFile {
         };
         let fault = walked.damage.map(|(offset, what)| self.fault(offset, what));
         self.place.offset += walked.used as u64;
+        if !packets.is_empty() {
+            let octets = walked.used / packets.len() * PACKETS_AT_ONCE;
+            self.at_once = octets.clamp(LEAST_AT_ONCE, CHUNK_OCTETS);
+        }
         (walked.used, fault)
     }
 
@@ -183,7 +190,7 @@ impl CaptureFile {
 
     /// Shows packets where the page cache has them; nothing where that cannot be.
     fn show(&mut self, chunk: &mut Chunk) -> Option<Result<Filled, Fault>> {
-        while let Some((window, part)) = self.octets.show(CHUNK_OCTETS) {
+        while let Some((window, part)) = self.octets.show(self.at_once) {
             window.warm(part.clone());
             chunk.show(Arc::clone(&window), part);
             if window.is_torn() {
@@ -270,7 +277,8 @@ impl Source for CaptureFile {
                 chunk.make_room((chunk.room() * 2).clamp(SMALLEST_READ, MAX_BLOCK as usize));
             }
             // One read, and what it brought is handed on: from a pipe, that is what there is now.
-            match self.octets.read(chunk.unwritten()) {
+            let room = chunk.room_left().min(self.at_once);
+            match self.octets.read(&mut chunk.unwritten()[..room]) {
                 Ok(0) if self.followed && self.is_regular() => return Ok(self.wait_for_more(chunk)),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     return Ok(self.wait_for_more(chunk));
@@ -315,6 +323,11 @@ fn unreadable(path: &Path, compression: Option<Compression>, error: io::Error) -
     }
 }
 
+/// Small packets are many in a chunk, and what is made of each is more than the packet itself: so many fit, with what is
+/// made of them, into a processor's second cache.
+const PACKETS_AT_ONCE: usize = 1024;
+/// So little that of the smallest packets there are no more than that.
+const LEAST_AT_ONCE: usize = 64 << 10;
 /// The least that is read at once, when a caller's chunk has no room at all.
 const SMALLEST_READ: usize = 4 << 10;
 
