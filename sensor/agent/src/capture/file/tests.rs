@@ -74,6 +74,42 @@ fn reads_a_capture_of_many_chunks() {
     }
 }
 
+/// The first chunk does not know yet, nor does the one behind a packet that is much longer than those before it, which comes
+/// whole.
+#[test]
+fn small_packets_come_about_a_thousand_at_a_time() {
+    let folder = Folder::new();
+    let long = noise(MAX_PACKET as usize);
+    let small = |file: Pcap, number| file.record(number, 0, &[7; 80]);
+    let file = (0..20_000).fold(Pcap::new(Order::Little, testing::MICROSECONDS, 1), small);
+    let file = (20_001..30_000).fold(file.record(20_000, 0, &long), small);
+    let plain = folder.file("plain.pcap", &file.octets);
+    let packed = folder.file("packed.pcap", &gzip(&file.octets));
+    for path in [plain, packed] {
+        let mut file = CaptureFile::open(&path, 0).unwrap();
+        let mut chunk = Chunk::new();
+        let (mut packets, mut chunks, mut large) = (0, 0, 0);
+        while file.fill(&mut chunk).unwrap() == Filled::More {
+            packets += chunk.len();
+            chunks += 1;
+            large += usize::from(chunk.len() > 1100);
+            for (meta, octets) in chunk.iter() {
+                let expected = if meta.frame == 20_001 {
+                    &long[..]
+                } else {
+                    &[7; 80]
+                };
+                assert_eq!(octets, expected, "{}", meta.frame);
+            }
+        }
+        assert_eq!(packets, 30_000);
+        assert!(
+            (25..40).contains(&chunks) && large <= 2,
+            "{chunks}, {large} of them large"
+        );
+    }
+}
+
 #[test]
 fn compression_is_recognised_whatever_the_name_and_changes_nothing() {
     let folder = Folder::new();
