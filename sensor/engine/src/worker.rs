@@ -5,6 +5,7 @@
 //! How a packet finds its flow is in `arrive`.
 
 mod arrive;
+mod batch;
 mod conversations;
 mod deal;
 mod dealer;
@@ -21,7 +22,6 @@ use crate::flow::{Flow, FlowTable, Hasher, Phase, TcpSeen, Traits};
 use crate::limits::Limits;
 use crate::observation::{EndCause, Observation, Openings};
 use crate::packet::Packet;
-use crate::prefetch;
 use crate::protocol::{self, DatagramSearch, Emit, Found, Outcome, Patience, StreamSearch, Tally};
 use crate::reassembly::Fragments;
 use conversations::Conversations;
@@ -30,7 +30,7 @@ pub use deal::{Aside, Dealt};
 pub use dealer::Dealer;
 use leave::asks_for_end;
 pub use taken::Taken;
-use taken::{Kind, Told, Whole};
+use taken::Told;
 
 /// How a worker is set up.
 #[derive(Debug, Clone, Copy)]
@@ -118,13 +118,6 @@ impl Facts {
     }
 }
 
-/// Packets that are taken apart, then looked up, then worked on together: each one's memory is fetched while the others are
-/// looked at. About as many as a processor can wait for at a time.
-const BATCH: usize = 32;
-
-/// Payloads of so many octets at most are fetched before it is known whether their flow wants them.
-const SHORT: u32 = 600;
-
 /// Flows whose end is told at once: about a megabyte of facts.
 const AT_ONCE: usize = 4096;
 
@@ -172,93 +165,6 @@ impl Worker {
     /// packet is shown to every worker, that is the first one shown.
     pub fn begin(&mut self, at_ns: i64) {
         self.table.begin(at_ns);
-    }
-
-    /// Works on packets, in the order of their `seq`.
-    pub fn packets(&mut self, packets: &[Packet<'_>], facts: &mut Facts) {
-        let mut taken = [Taken::NOTHING; BATCH];
-        let mut wholes = Vec::new();
-        facts.make_room();
-        for packets in packets.chunks(BATCH) {
-            for packet in packets {
-                prefetch::fetch(packet.octets);
-            }
-            for (packet, taken) in packets.iter().zip(&mut taken) {
-                self.take_apart(packet, taken);
-            }
-            self.batch(packets, &taken, &mut wholes, facts);
-        }
-        self.has_seen(packets, facts);
-    }
-
-    /// The same with packets that the [`Dealer`] has taken apart for this worker.
-    pub fn taken_apart(&mut self, packets: &[Packet<'_>], taken: &[Taken], facts: &mut Facts) {
-        let mut wholes = Vec::new();
-        facts.make_room();
-        for (packets, taken) in packets.chunks(BATCH).zip(taken.chunks(BATCH)) {
-            for (packet, taken) in packets.iter().zip(taken) {
-                // Of what opens a conversation the octets are wanted, and of bulk they are not.
-                if (1..=SHORT).contains(&taken.plain.captured_len) {
-                    prefetch::fetch(taken.plain.payload(packet.octets));
-                }
-            }
-            self.batch(packets, taken, &mut wholes, facts);
-        }
-        self.has_seen(packets, facts);
-    }
-
-    fn has_seen(&self, packets: &[Packet<'_>], facts: &mut Facts) {
-        if let Some(last) = packets.last() {
-            facts.through = last.seq;
-        }
-        facts.worker = self.config.index;
-    }
-
-    #[inline]
-    fn batch<'a>(
-        &mut self,
-        packets: &[Packet<'a>],
-        taken: &[Taken],
-        wholes: &mut Vec<Whole<'a>>,
-        facts: &mut Facts,
-    ) {
-        let seen_at = self.ahead(packets, taken, wholes);
-        let mut wholes = wholes.iter();
-        for ((packet, taken), seen_at) in packets.iter().zip(taken).zip(seen_at) {
-            self.pass_to(packet);
-            match taken.kind {
-                Kind::Plain => {
-                    let told = taken.told(packet.octets);
-                    self.arrive(packet, &told, &taken.place, seen_at, facts);
-                }
-                Kind::Foreign => {}
-                Kind::Whole => {
-                    if let Some(whole) = wholes.next() {
-                        self.whole(packet, whole, facts);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Has the flows of a batch fetched; those packets of it that are not plain are taken apart. Answers where the flows lie.
-    #[inline]
-    fn ahead<'a>(
-        &self,
-        packets: &[Packet<'a>],
-        taken: &[Taken],
-        wholes: &mut Vec<Whole<'a>>,
-    ) -> [u32; BATCH] {
-        wholes.clear();
-        for (packet, taken) in packets.iter().zip(taken) {
-            self.look_up(packet, taken, wholes);
-        }
-        let mut seen_at = [FlowTable::NOWHERE; BATCH];
-        let mut wholes = wholes.iter();
-        for ((seen_at, taken), _) in seen_at.iter_mut().zip(taken).zip(packets) {
-            *seen_at = self.look_ahead(taken, &mut wholes);
-        }
-        seen_at
     }
 
     /// A second of packet time has passed, or with [`END_OF_INPUT`] the input has ended. Flows that were silent for too

@@ -10,7 +10,7 @@ use terrier_wire::transport::Flags;
 
 use super::dealer::ends_of;
 use super::print::{DUPLICATE_NS, NO_PRINT, print_of};
-use super::taken::{Came, Kind, Place, Read, Taken, Told, Whole, said_by};
+use super::taken::{Came, Place, Read, Told, Whole, said_by};
 use super::{Facts, Worker};
 use crate::counters::Counters;
 use crate::flow::{FlowKey, FlowTable, Opener, Phase, TcpSeen, Traits};
@@ -21,37 +21,9 @@ use crate::packet::Packet;
 use crate::protocol::{self, Emit};
 
 impl Worker {
-    /// The first step: takes a packet apart.
-    #[inline]
-    pub(super) fn take_apart(&self, packet: &Packet<'_>, taken: &mut Taken) {
-        taken.take(packet.link, packet.octets, self.table.hasher());
-        if taken.kind == Kind::Plain {
-            if self.owns(&taken.place.key, taken.place.hash) {
-                taken.take_print(packet.octets);
-            } else {
-                taken.kind = Kind::Foreign;
-            }
-        }
-    }
-
-    /// The second step: has what the table knows of its flow fetched. What is no plain packet is taken apart and added to
-    /// `wholes`.
-    #[inline]
-    pub(super) fn look_up<'a>(
-        &self,
-        packet: &Packet<'a>,
-        taken: &Taken,
-        wholes: &mut Vec<Whole<'a>>,
-    ) {
-        match taken.kind {
-            Kind::Plain => self.table.fetch_index(taken.place.hash),
-            Kind::Foreign => {}
-            Kind::Whole => wholes.push(self.take_all_apart(packet)),
-        }
-    }
-
+    /// Takes apart what is no plain packet.
     #[inline(never)]
-    fn take_all_apart<'a>(&self, packet: &Packet<'a>) -> Whole<'a> {
+    pub(super) fn take_all_apart<'a>(&self, packet: &Packet<'a>) -> Whole<'a> {
         let mut whole = Whole {
             here: Decapsulated::NOTHING,
             read: Read::Fragment,
@@ -75,24 +47,6 @@ impl Worker {
             },
         };
         whole
-    }
-
-    /// The third step: has the flow itself fetched. Answers where it lies; `wholes` are those that come next.
-    #[inline]
-    pub(super) fn look_ahead<'w>(
-        &self,
-        taken: &Taken,
-        wholes: &mut impl Iterator<Item = &'w Whole<'w>>,
-    ) -> u32 {
-        let hash = match taken.kind {
-            Kind::Plain => taken.place.hash,
-            Kind::Foreign => return FlowTable::NOWHERE,
-            Kind::Whole => match wholes.next().map(|whole| &whole.read) {
-                Some(Read::Header(_, Some(place))) => place.hash,
-                _ => return FlowTable::NOWHERE,
-            },
-        };
-        self.table.fetch_flow(hash)
     }
 
     #[inline(never)]
@@ -216,7 +170,7 @@ impl Worker {
     }
 
     #[inline]
-    fn owns(&self, key: &FlowKey, hash: u64) -> bool {
+    pub(super) fn owns(&self, key: &FlowKey, hash: u64) -> bool {
         if let Some(deals) = &self.deals {
             return self.config.count == 1 || self.dealt_to(deals, key) == self.config.index;
         }

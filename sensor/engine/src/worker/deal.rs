@@ -10,8 +10,9 @@
 use terrier_wire::decap::{Decapsulated, Transport as Header};
 
 use super::arrive::endpoint_tunnel;
+use super::batch::BATCH;
 use super::taken::{Came, Kind, Read, Taken, Told, Whole, said_by};
-use super::{BATCH, Facts, Worker};
+use super::{Facts, Worker};
 use crate::flow::{FlowKey, Phase, Spread};
 use crate::packet::Packet;
 
