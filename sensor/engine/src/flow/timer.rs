@@ -107,8 +107,10 @@ impl Wheel {
             self.now_s = Some(now_s);
             return None;
         }
-        // After a long silence one turn empties every slot.
+        // After a long silence one turn empties every slot. From here on it is that time for whoever is armed again: by an
+        // earlier one it could come into the slot that is being emptied, for ever.
         at_s = at_s.max(now_s - Self::HORIZON_S);
+        self.now_s = Some(at_s);
         while at_s < now_s {
             let head = self.head(Self::slot(at_s + 1));
             let index = *head;
@@ -185,6 +187,26 @@ mod tests {
         wheel.arm(&mut links, 0, 10 * NS_PER_S);
         wheel.arm(&mut links, 1, 4000 * NS_PER_S);
         assert_eq!(drain(&mut wheel, &mut links, 1_000_000), [0, 1]);
+    }
+
+    #[test]
+    fn what_is_armed_again_after_a_long_silence_does_not_come_for_ever() {
+        const HORIZON_S: i64 = Wheel::HORIZON_S;
+        // Whatever the silence, as it is the remainder that matters.
+        for silent_s in HORIZON_S..3 * HORIZON_S {
+            let mut links = Links(vec![Link::default(); 1]);
+            let mut wheel = Wheel::new();
+            wheel.begin(0);
+            wheel.arm(&mut links, 0, (HORIZON_S - 2) * NS_PER_S);
+            let deadline_ns = (silent_s + 100) * NS_PER_S;
+            let mut looks = 0;
+            while let Some(index) = wheel.due(&mut links, silent_s) {
+                looks += 1;
+                assert!(looks < 4, "{silent_s}");
+                wheel.arm(&mut links, index, deadline_ns);
+            }
+            assert_eq!(drain(&mut wheel, &mut links, silent_s + 101), [0]);
+        }
     }
 
     proptest! {
