@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     proptest! {
-        /// Against a map, with tages that clash in their home, at the end of the slots too.
+        /// Against a map, with tags that clash in their home, at the end of the slots too.
         #[test]
         fn agrees_with_a_map(steps in prop::collection::vec((0u32..40, 0u32..400, any::<bool>()), 1..3000)) {
             let mut index = Index::new();

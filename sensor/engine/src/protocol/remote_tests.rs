@@ -81,7 +81,7 @@ fn over_udp(datagrams: &[(Side, &[u8])], expected: &[&str]) {
 }
 
 /// A ClientHello without extensions.
-fn client_hello() -> Vec<u8> {
+pub(super) fn client_hello() -> Vec<u8> {
     let mut octets = vec![0x16, 3, 1, 0, 45]; // record
     octets.extend([1, 0, 0, 41, 3, 3]); // ClientHello, version
     octets.extend([7; 32]); // random

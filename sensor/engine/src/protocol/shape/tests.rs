@@ -1,5 +1,6 @@
 use proptest::prelude::*;
 
+use super::super::remote_tests::client_hello;
 use super::super::search::{known, may_begin};
 use super::super::{OVER_TCP, Probe};
 use super::*;
@@ -26,14 +27,6 @@ fn ike() -> Vec<u8> {
     let mut octets = [filled(&[], 8, 7), vec![0; 8]].concat();
     octets.extend([33, 0x20, 34, 8, 0, 0, 0, 0, 0, 0, 0, 44]);
     octets.extend(b"\x28\0\0\x08\x01\x02\x03\x04\0\0\0\x08\x09\x09\x09\x09");
-    octets
-}
-
-fn client_hello() -> Vec<u8> {
-    let mut octets = vec![0x16, 3, 1, 0, 45]; // record
-    octets.extend([1, 0, 0, 41, 3, 3]); // ClientHello, version
-    octets.extend([7; 32]); // random
-    octets.extend([0, 0, 2, 0xc0, 0x2f, 1, 0]); // session, suites, compression
     octets
 }
 
